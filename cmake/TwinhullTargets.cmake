@@ -1,0 +1,67 @@
+# One target a folder. A target sees only the headers of the folders that it names: each library
+# publishes its folder through an include root of its own, so an include that the design forbids
+# does not compile.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+
+find_program(TWINHULL_CCACHE ccache)
+if(TWINHULL_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${TWINHULL_CCACHE})
+endif()
+find_program(TWINHULL_MOLD mold)
+if(TWINHULL_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+add_library(twinhull_options INTERFACE)
+target_compile_options(twinhull_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)
+if(TWINHULL_SANITIZE STREQUAL "address")
+  target_compile_options(twinhull_options INTERFACE -fsanitize=address,undefined
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(twinhull_options INTERFACE -fsanitize=address,undefined)
+elseif(TWINHULL_SANITIZE STREQUAL "thread")
+  target_compile_options(twinhull_options INTERFACE -fsanitize=thread)
+  target_link_options(twinhull_options INTERFACE -fsanitize=thread)
+endif()
+
+# twinhull_library(NAME FOLDER path SOURCES ... DEPENDS ... [PRIVATE_DEPENDS ...])
+# FOLDER is the path below the project, published as "FOLDER/header.h".
+function(twinhull_library name)
+  cmake_parse_arguments(ARG "" "FOLDER" "SOURCES;DEPENDS;PRIVATE_DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  set(root ${CMAKE_BINARY_DIR}/include-roots/${name})
+  get_filename_component(parent ${ARG_FOLDER} DIRECTORY)
+  file(MAKE_DIRECTORY ${root}/${parent})
+  file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${ARG_FOLDER} ${root}/${ARG_FOLDER} SYMBOLIC)
+  target_include_directories(${name} PUBLIC ${root})
+  target_link_libraries(${name} PUBLIC ${ARG_DEPENDS} PRIVATE twinhull_options ${ARG_PRIVATE_DEPENDS})
+endfunction()
+
+# twinhull_test(NAME SOURCES ... DEPENDS ... [LABELS ...] [TIMEOUT s]): a Boost.Test program.
+function(twinhull_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPENDS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/cmake/test_main.cc)
+  target_link_libraries(${name} PRIVATE twinhull_options ${ARG_DEPENDS} Boost::unit_test_framework)
+  target_compile_definitions(${name} PRIVATE BOOST_TEST_DYN_LINK)
+  add_test(NAME ${name} COMMAND ${name} --log_level=test_suite --report_level=no)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# Fails the build when a source below FOLDERS names a header of Linux or of another layer.
+function(twinhull_seam_guard name)
+  cmake_parse_arguments(ARG "" "" "FOLDERS" ${ARGN})
+  add_custom_target(${name} ALL
+    COMMAND ${CMAKE_COMMAND} -D "FOLDERS=${ARG_FOLDERS}" -D SOURCE=${CMAKE_SOURCE_DIR}
+            -P ${CMAKE_SOURCE_DIR}/cmake/seam_guard.cmake
+    COMMENT "Checking that the seam is kept" VERBATIM)
+endfunction()

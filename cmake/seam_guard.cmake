@@ -1,0 +1,17 @@
+# Fails when a file below FOLDERS (on both kernels true, so free of Linux) includes a POSIX or Linux
+# header, a Linux library or a backend. Include roots cannot catch system headers; this does.
+set(forbidden "(sys|linux|net|netinet|arpa|netlink|asm)/|unistd\\.h|fcntl\\.h|sched\\.h|signal\\.h|poll\\.h|dirent\\.h|pwd\\.h|grp\\.h|termios\\.h|pthread\\.h|dlfcn\\.h|libcgroup|seccomp|backends/")
+set(found "")
+foreach(folder IN LISTS FOLDERS)
+  file(GLOB_RECURSE files ${SOURCE}/${folder}/*.h ${SOURCE}/${folder}/*.cc)
+  foreach(file IN LISTS files)
+    file(STRINGS ${file} lines REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"](${forbidden})")
+    foreach(line IN LISTS lines)
+      file(RELATIVE_PATH short ${SOURCE} ${file})
+      string(APPEND found "  ${short}: ${line}\n")
+    endforeach()
+  endforeach()
+endforeach()
+if(found)
+  message(FATAL_ERROR "The seam is broken: these includes are not allowed here:\n${found}")
+endif()

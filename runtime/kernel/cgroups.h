@@ -1,0 +1,113 @@
+// Port: control groups.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel/cgroup_path.h"
+#include "runtime/kernel/processes.h"
+#include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
+
+namespace twinhull {
+
+/// CPUs or memory nodes by number, ascending, without repetition.
+struct CpuSet {
+  std::vector<std::uint32_t> cpus;
+  bool operator==(const CpuSet&) const = default;
+  /// "0-2,5". Empty set = "".
+  [[nodiscard]] std::string text() const;
+  /// Inverse; std::nullopt for text that is not a list of numbers and ranges below 8192.
+  static std::optional<CpuSet> parse(const std::string& text);
+};
+
+/// CPU bandwidth: at most `quota` of CPU time in each `period`.
+struct CpuQuota {
+  Duration quota{0};                   ///< ≥ 1 ms
+  Duration period = milliseconds(100); ///< 1 ms … 1 s
+  bool operator==(const CpuQuota&) const = default;
+};
+
+/// Relative weight among siblings in the kernel's v1 scale: cpu.shares 2…262144, default 1024.
+/// (v2: cpu.weight = 1 + (shares - 2) * 9999 / 262142.)
+struct CpuShares {
+  std::uint64_t value = 1024;
+  auto operator<=>(const CpuShares&) const = default;
+};
+
+/// Memory and swap as two explicit numbers, as VSwap has them (spec F4.14).
+struct MemoryLimit {
+  Bytes memory{kUnlimited};
+  Bytes swap{kUnlimited};  ///< on top of `memory`
+  bool operator==(const MemoryLimit&) const = default;
+};
+
+struct CpuSample {
+  Duration usage{0};
+  std::uint64_t periods = 0;
+  std::uint64_t throttled_periods = 0;
+  Duration throttled{0};
+};
+
+struct MemorySample {
+  Bytes usage;       ///< anonymous + cache + kernel, as charged
+  Bytes peak;
+  Bytes anonymous;
+  Bytes cache;
+  Bytes swap;
+  std::uint64_t limit_hits = 0;  ///< charges that met the limit
+  std::uint64_t oom_kills = 0;
+};
+
+struct CgroupSample {
+  CpuSample cpu;
+  MemorySample memory;
+  std::uint64_t pids = 0;
+  std::uint64_t pids_limit_hits = 0;
+};
+
+enum class FreezeState : std::uint8_t { thawed, freezing, frozen };
+
+/// Control groups of one node, all controllers of a group under one path. Linux: v1, hybrid or v2
+/// trees. Setters return what the kernel kept: rounded, clamped. Groups are lost at a power cut.
+/// Common errors: not_found (no such group), invalid_argument (path or value), not_supported
+/// (controller absent), node_down.
+class Cgroups {
+ public:
+  virtual ~Cgroups() = default;
+
+  /// Makes the group; its parent must exist. Effect::none when it is there.
+  virtual Result<Effect> create(const CgroupPath& path) = 0;
+  /// Removes an empty group. Effect::none when absent. Errors: busy (processes), not_empty (children).
+  virtual Result<Effect> remove(const CgroupPath& path) = 0;
+  /// Names of the direct children; with an empty path those of the node's prefix. Sorted.
+  virtual Result<std::vector<std::string>> children(const CgroupPath& parent) = 0;
+
+  /// Clamps to 2…262144.
+  virtual Result<CpuShares> set_cpu_shares(const CgroupPath& path, CpuShares shares) = 0;
+  /// std::nullopt lifts the limit. Errors: invalid_argument (out of range, or more than an
+  /// ancestor allows).
+  virtual Result<std::optional<CpuQuota>> set_cpu_quota(const CgroupPath& path,
+                                                        std::optional<CpuQuota> quota) = 0;
+  /// std::nullopt = the parent's set. Errors: invalid_argument (a CPU that the parent lacks).
+  virtual Result<CpuSet> set_cpus(const CgroupPath& path, std::optional<CpuSet> cpus) = 0;
+  /// Rounded down to pages. Reclaims when lowered; errors: busy (cannot reclaim so much).
+  virtual Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) = 0;
+  /// Tasks (processes and threads) in the subtree; kUnlimited lifts the limit.
+  virtual Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) = 0;
+  /// Replaces the allow-list: everything else is refused to processes inside.
+  virtual Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) = 0;
+
+  virtual Status freeze(const CgroupPath& path) = 0;
+  virtual Status thaw(const CgroupPath& path) = 0;
+  virtual Result<FreezeState> freeze_state(const CgroupPath& path) = 0;
+  /// SIGKILL to all processes of the subtree; how many there were. They may take a moment to go.
+  virtual Result<std::uint64_t> kill_all(const CgroupPath& path) = 0;
+  /// Processes in the subtree, ascending by number.
+  virtual Result<std::vector<ProcessRef>> processes(const CgroupPath& path) = 0;
+  virtual Result<CgroupSample> sample(const CgroupPath& path) = 0;
+};
+
+}  // namespace twinhull

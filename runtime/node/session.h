@@ -1,0 +1,45 @@
+// What a command runs in: the node's kernel, its files, and somebody to talk to.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "runtime/config/layout.h"
+#include "runtime/kernel/kernel.h"
+
+namespace twinhull {
+
+/// Where a command's text goes.
+class Console {
+ public:
+  virtual ~Console() = default;
+  virtual void out(std::string_view text) = 0;
+  virtual void error(std::string_view text) = 0;
+  /// Whether a person watches: progress is drawn only then.
+  [[nodiscard]] virtual bool interactive() const { return false; }
+};
+
+/// Keeps the text: for scenarios and tests.
+class CapturedConsole final : public Console {
+ public:
+  void out(std::string_view text) override { out_text += text; }
+  void error(std::string_view text) override { error_text += text; }
+  std::string out_text;
+  std::string error_text;
+};
+
+/// One command's surroundings. Plain references: the caller owns everything.
+struct Session {
+  Kernel& kernel;
+  Layout layout;
+  Console& console;
+  /// Standard input of the command (`vzctl exec CTID -`, vzmsetkey); read only when needed.
+  std::function<std::string()> read_input = [] { return std::string(); };
+};
+
+/// A command line program as a function: argv[0] is its name; returns the exit code (spec R2).
+using CommandFunction = int (*)(Session& session, std::span<const std::string> argv);
+
+}  // namespace twinhull
