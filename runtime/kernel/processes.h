@@ -86,8 +86,9 @@ struct SpawnSpec {
 /// Where a program's standard streams go.
 enum class Streams : std::uint8_t {
   capture,   ///< collected and handed back
-  inherit,   ///< those of the command that calls
-  terminal,  ///< inherit through a new pseudo-terminal (vzctl enter)
+  inherit,   ///< those of the command that calls; where commands have no descriptors of their own
+             ///< (simulator) `input` is used and the text comes back as under `capture`
+  terminal,  ///< inherit through a new pseudo-terminal (vzctl enter); simulator: as inherit
 };
 
 struct ExecSpec {
