@@ -1,0 +1,71 @@
+// From a container's settings to what the kernel is told (spec F4.2-F4.22, R12).
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/config/ct_settings.h"
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/host.h"
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/quotas.h"
+#include "runtime/kernel/result.h"
+
+namespace twinhull::resource {
+
+/// CPUUNITS 8…500000 (default 1000) on the kernel's scale, where 1000 units = 1024 shares.
+/// Rounds to the nearest; never below 2, the kernel's least; at most 262144.
+CpuShares to_shares(CpuUnits units);
+
+/// The hard cap in per cent of one CPU that CPULIMIT and CPUS make together: the smaller wins
+/// (spec F4.4); std::nullopt = none. MHz are converted by the speed of one of this node's CPUs,
+/// rounded up so that 1 MHz is no zero. Errors: not_supported (exit 2) when the speed is unknown.
+Result<std::optional<std::uint64_t>> cpu_limit_percent(const CtSettings& settings,
+                                                       const HostInfo& host);
+
+/// `percent` of one CPU as a quota in each period of 100 ms.
+CpuQuota to_quota(std::uint64_t percent);
+
+/// What a container gets from the kernel. Every field is explicit, so that applying a plan again
+/// also lifts what was lifted in the settings.
+struct ResourcePlan {
+  CpuShares shares;
+  std::optional<CpuQuota> quota;     ///< std::nullopt = no cap
+  std::optional<CpuSet> cpus;        ///< std::nullopt = all
+  MemoryLimit memory;
+  std::uint64_t tasks = kUnlimited;  ///< numproc
+  TreeLimit disk;                    ///< hard limits; unlimited with DISK_QUOTA=no
+  std::vector<std::string> warnings; ///< settings that are kept but not enforced, by name
+};
+
+/// Pure mapping. Errors: as cpu_limit_percent; invalid_argument (exit 146) when no CPU of CPUMASK
+/// is online.
+Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& host);
+
+/// Parts of a plan that are applied by themselves.
+enum class ResourcePart : std::uint8_t { cpu, memory, tasks };
+
+/// What an application told the operator.
+struct ApplyReport {
+  std::vector<std::string> lines;     ///< "Setting CPU units: 1000", "CPU limit: 50%"
+  std::vector<std::string> warnings;  ///< rounded values and what this kernel cannot do, by name
+};
+
+/// Applies the parts to a container's control group, at start and live. A limit that the settings
+/// ask for and this kernel lacks is refused (not_supported, naming mechanism and parameter); a
+/// default that it lacks is a warning. Kept values that differ from the wish are reported.
+/// Errors carry exit 2 (CPU), 146 (CPU mask), 1 (memory and counts).
+Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
+                                    const CtSettings& settings,
+                                    const std::set<ResourcePart>& parts = {
+                                        ResourcePart::cpu, ResourcePart::memory,
+                                        ResourcePart::tasks});
+
+/// Sets the limits of the private area's quota tree. With DISK_QUOTA=no all bounds are lifted.
+/// A bound that the file system cannot keep is a warning that names the mechanism; no mechanism at
+/// all is a warning too unless `strict` (vzctl set), then not_supported. Errors: exit 62.
+Result<ApplyReport> apply_disk_limit(Kernel& kernel, const CtSettings& settings, bool strict);
+
+}  // namespace twinhull::resource
