@@ -1,0 +1,216 @@
+#include "tools/common/backend.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iterator>
+#include <iostream>
+#include <string_view>
+#include <utility>
+
+#include "runtime/kernel/host.h"
+#include "runtime/node/exit_codes.h"
+#include "tools/common/node_setup.h"
+#include "tools/common/world_file.h"
+#ifdef TWINHULL_HAVE_LINUX
+#include "backends/linux/linux_kernel.h"
+#include "tools/common/stop_signal.h"
+#endif
+
+namespace twinhull::tools {
+namespace {
+
+/// Longest virtual time that one command on the simulator may take.
+constexpr Duration kCommandLimit = std::chrono::hours(24 * 365);
+
+class StandardConsole final : public Console {
+ public:
+  void out(std::string_view text) override {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (interactive_) std::fflush(stdout);
+  }
+  void error(std::string_view text) override {
+    std::fflush(stdout);
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  }
+  [[nodiscard]] bool interactive() const override { return interactive_; }
+
+ private:
+  bool interactive_ = ::isatty(STDOUT_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1;
+};
+
+std::string read_standard_input() {
+  return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+int report(const std::string& program, const Error& error, int exit_code = kExitSystem) {
+  std::fprintf(stderr, "%s: %s\n", program.c_str(), error.message().c_str());
+  return error.exit_code != 0 ? error.exit_code : exit_code;
+}
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string joined(const std::vector<std::string>& argv) {
+  std::string text;
+  for (const std::string& word : argv) text += text.empty() ? word : " " + word;
+  return text;
+}
+
+int run_simulated(const BackendChoice& choice, CommandFunction command,
+                  const std::vector<std::string>& argv, bool say_so) {
+  const std::string path = choice.world.empty() ? default_world_path() : choice.world;
+  auto file = WorldFile::open(path);
+  if (!file) return report(argv[0], file.error());
+  sim::World& world = file->world();
+  const auto nodes = world.nodes();
+  std::string node = choice.node;
+  if (node.empty() && !nodes.empty()) node = nodes.front().name;
+  bool known = false;
+  for (const sim::NodeSpec& spec : nodes) known = known || spec.name == node;
+  if (!known)
+    return report(argv[0], fail(ErrorCode::not_found, "node.open", "node " + node,
+                                "no such node in the simulated world " + path)
+                               .with_hint("see: vzsim show"));
+  if (!world.is_on(node))
+    return report(argv[0], fail(ErrorCode::node_down, "node.open", "node " + node,
+                                "has no power in the simulated world " + path)
+                               .with_hint("start it with: vzsim power-on " + node));
+  if (say_so)
+    std::fprintf(stderr, "%s: simulated node %s (world %s)\n", argv[0].c_str(), node.c_str(),
+                 path.c_str());
+
+  StandardConsole console;
+  const std::uint64_t before = world.digest();
+  auto id = world.start(node, joined(argv), [&](Kernel& kernel) {
+    Session session{kernel, Layout{}, console, read_standard_input};
+    return command(session, argv);
+  });
+  if (!id) return report(argv[0], id.error());
+  const auto code = world.finish(*id, kCommandLimit);
+  std::fflush(stdout);
+  if (!code) return report(argv[0], code.error());
+  // A command that only looked leaves the file alone.
+  if (file->created() || world.digest() != before || argv[0] != "vzlist")
+    if (const Status saved = file->save(); !saved) return report(argv[0], saved.error());
+  return *code;
+}
+
+#ifdef TWINHULL_HAVE_LINUX
+int run_on_linux(const BackendChoice& choice, CommandFunction command,
+                 const std::vector<std::string>& argv) {
+  NodeFile node;
+  if (!choice.node.empty()) {
+    auto described = read_node_file(choice.node);
+    if (!described) return report(argv[0], described.error());
+    node = std::move(*described);
+  }
+  watch_stop_signals();
+  linux_backend::NodeOptions options;
+  options.name = node.name;
+  options.run_directory = node.run_directory;
+  options.cgroup_prefix = node.cgroup_prefix;
+  options.network_namespace = node.network_namespace;
+  options.peers = node.peers;
+  options.stop_requested = &stop_requested();
+  auto kernel = linux_backend::open_kernel(options);
+  if (!kernel) return report(argv[0], kernel.error(), kExitNoKernelSupport);
+  const Layout layout{node.layout_root};
+  const auto ready = is_set_up(**kernel, layout);
+  if (!ready) return report(argv[0], ready.error());
+  if (!*ready)
+    if (const Status done = set_up_node(**kernel, layout); !done)
+      return report(argv[0], done.error());
+
+  // The serving end of a migration speaks on our standard streams (spec F3.13).
+  if (argv.size() == 2 && argv[0] == "vzmigrate" && argv[1] == "--serve") {
+    auto channel = linux_backend::serve_standard_streams();
+    if (!channel) return report(argv[0], channel.error());
+    const Status served = serve_migration(**kernel, layout, **channel);
+    return served ? 0 : report(argv[0], served.error());
+  }
+  StandardConsole console;
+  Session session{**kernel, layout, console, read_standard_input};
+  const int code = command(session, argv);
+  std::fflush(stdout);
+  return code;
+}
+#endif
+
+}  // namespace
+
+std::string default_world_path() {
+  std::string state = environment("XDG_STATE_HOME");
+  if (state.empty()) {
+    const std::string home = environment("HOME");
+    state = home.empty() ? "/tmp" : home + "/.local/state";
+  }
+  return state + "/twinhull/default.world";
+}
+
+Result<BackendChoice> take_backend_options(std::vector<std::string>& argv) {
+  BackendChoice choice{environment("TWINHULL_BACKEND"), environment("TWINHULL_WORLD"),
+                       environment("TWINHULL_NODE")};
+  struct Option {
+    std::string_view name;
+    std::string* value;
+  };
+  const Option options[] = {
+      {"--backend", &choice.backend}, {"--world", &choice.world}, {"--node", &choice.node}};
+  for (bool again = true; again && argv.size() > 1;) {
+    again = false;
+    for (const Option& option : options) {
+      if (argv[1] == option.name) {
+        if (argv.size() < 3)
+          return fail(ErrorCode::invalid_argument, "options", argv[1], "needs a value")
+              .with_exit_code(kExitInvalidParameter);
+        *option.value = argv[2];
+        argv.erase(argv.begin() + 1, argv.begin() + 3);
+        again = true;
+        break;
+      }
+      if (argv[1].starts_with(std::string(option.name) + "=")) {
+        *option.value = argv[1].substr(option.name.size() + 1);
+        argv.erase(argv.begin() + 1);
+        again = true;
+        break;
+      }
+    }
+  }
+  if (!choice.backend.empty() && choice.backend != "linux" && choice.backend != "sim")
+    return fail(ErrorCode::invalid_argument, "options", "--backend " + choice.backend,
+                "unknown backend")
+        .with_hint("use --backend linux or --backend sim")
+        .with_exit_code(kExitInvalidParameter);
+  return choice;
+}
+
+int run_on_backend(const BackendChoice& choice, CommandFunction command,
+                   std::vector<std::string> argv) {
+  BackendChoice decided = choice;
+  bool say_so = false;
+  if (decided.backend.empty()) {
+#ifdef TWINHULL_HAVE_LINUX
+    const bool can_be_real = ::geteuid() == 0 && decided.world.empty();
+#else
+    const bool can_be_real = false;
+#endif
+    decided.backend = can_be_real ? "linux" : "sim";
+    say_so = !can_be_real;
+  }
+  if (decided.backend == "sim") return run_simulated(decided, command, argv, say_so);
+#ifdef TWINHULL_HAVE_LINUX
+  return run_on_linux(decided, command, argv);
+#else
+  return report(argv[0],
+                fail(ErrorCode::not_supported, "node.open", "backend linux",
+                     "this program was built without the Linux backend")
+                    .with_hint("use --backend sim"),
+                kExitNoKernelSupport);
+#endif
+}
+
+}  // namespace twinhull::tools

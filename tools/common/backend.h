@@ -1,0 +1,51 @@
+// Chooses a backend, opens a node on it, and runs one command there.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/config/layout.h"
+#include "runtime/kernel/result.h"
+#include "runtime/node/session.h"
+
+namespace twinhull::tools {
+
+/// How a program was told to reach its node: options before the command, or the environment.
+///   --backend linux|sim   TWINHULL_BACKEND
+///   --world FILE          TWINHULL_WORLD  (simulator: the saved world)
+///   --node NODE           TWINHULL_NODE   (simulator: a node's name; Linux: a node file)
+struct BackendChoice {
+  std::string backend;  ///< "linux", "sim", or empty: chosen by what this machine and user can do
+  std::string world;    ///< empty = default_world_path()
+  std::string node;     ///< empty = first node of the world; Linux: the whole machine
+};
+
+/// Takes the options above off the front of the arguments (after argv[0]).
+/// Errors: invalid_argument naming the option.
+Result<BackendChoice> take_backend_options(std::vector<std::string>& argv);
+
+/// $XDG_STATE_HOME/twinhull/default.world, or ~/.local/state/….
+std::string default_world_path();
+
+/// A Linux node as a JSON file describes it: several can live side by side on one machine.
+/// {"name": "n1", "layout_root": "/srv/n1", "run_directory": "/run/th-n1",
+///  "cgroup_prefix": "twinhull/n1", "network_namespace": "/run/netns/th-n1",
+///  "peers": {"n2": ["vzmigrate", "--serve", "{service}", …]}}
+struct NodeFile {
+  std::string name = "localhost";
+  std::string layout_root;
+  std::string run_directory = "/run/twinhull";
+  std::string cgroup_prefix = "twinhull";
+  std::string network_namespace;
+  std::map<std::string, std::vector<std::string>> peers;
+};
+/// Errors: not_found, corrupt (naming the file, key and reason).
+Result<NodeFile> read_node_file(const std::string& path);
+
+/// Runs `command` with `argv` on the chosen node and returns its exit code. Speaks on the
+/// process's standard streams. The simulator's world is locked, loaded, and saved afterwards.
+int run_on_backend(const BackendChoice& choice, CommandFunction command,
+                   std::vector<std::string> argv);
+
+}  // namespace twinhull::tools

@@ -1,0 +1,24 @@
+// main() of vzctl, vzlist and vzmigrate: TWINHULL_COMMAND names the function.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "tools/commands.h"
+#include "tools/common/backend.h"
+
+#define TH_STRING_INNER(x) #x
+#define TH_STRING(x) TH_STRING_INNER(x)
+
+int main(int argc, char** argv) {
+  using namespace twinhull::tools;
+  std::vector<std::string> words(argv, argv + argc);
+  // Messages and logs name the command, not the path that it was called by.
+  if (words.empty()) words.emplace_back();
+  words[0] = TH_STRING(TWINHULL_COMMAND);
+  const auto choice = take_backend_options(words);
+  if (!choice) {
+    std::fprintf(stderr, "%s: %s\n", words[0].c_str(), choice.error().message().c_str());
+    return choice.error().exit_code;
+  }
+  return run_on_backend(*choice, &TWINHULL_COMMAND, words);
+}
