@@ -115,7 +115,8 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   options.cgroup_prefix = node.cgroup_prefix;
   options.network_namespace = node.network_namespace;
   options.peers = node.peers;
-  options.stop_requested = &stop_requested();
+  options.stop = &stop_requested();
+  options.data_directory = node.layout_root + "/vz";
   auto kernel = linux_backend::open_kernel(options);
   if (!kernel) return report(argv[0], kernel.error(), kExitNoKernelSupport);
   const Layout layout{node.layout_root};
@@ -126,7 +127,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
       return report(argv[0], done.error());
 
   // The serving end of a migration speaks on our standard streams (spec F3.13).
-  if (argv.size() == 2 && argv[0] == "vzmigrate" && argv[1] == "--serve") {
+  if (argv.size() >= 2 && argv[0] == "vzmigrate" && argv[1] == "--serve") {
     auto channel = linux_backend::serve_standard_streams();
     if (!channel) return report(argv[0], channel.error());
     const Status served = serve_migration(**kernel, layout, **channel);
