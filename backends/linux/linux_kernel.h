@@ -1,6 +1,7 @@
 // The seam on the real Linux kernel.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/kernel.h"
 #include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
 
 namespace twinhull::linux_backend {
 
@@ -21,11 +23,28 @@ struct NodeOptions {
   std::string cgroup_prefix = "twinhull";
   /// Path of the node's network namespace ("/run/netns/th-n1"); empty = the caller's.
   std::string network_namespace;
+  /// Where the node's private areas live; Host::supports asks the quota mechanism here.
+  std::string data_directory = "/vz";
   /// Host name → command (argv) that starts the service on that peer and speaks on its standard
   /// streams; "{service}" is replaced. Others are reached by ssh.
   std::map<std::string, std::vector<std::string>> peers;
-  /// ssh program and options for hosts outside the table.
+  /// ssh program and options for hosts outside the table. It is run as
+  /// `ssh … [user@]host remote_command…`.
   std::vector<std::string> ssh = {"ssh", "-oBatchMode=yes"};
+  /// What ssh runs on the peer; "{service}" is replaced.
+  std::vector<std::string> remote_command = {"vzmigrate", "--serve", "{service}"};
+  /// Turns quota counting on (`btrfs quota enable`) on a btrfs whose counting is off when the first
+  /// quota tree is made there. Off: such a file system counts as having no mechanism.
+  bool enable_quota = true;
+  /// Where neither btrfs nor project quota acts: keep each quota tree in an ext4 image of its own
+  /// beside it (PATH.img, sparse, mounted at PATH through a loop device). Off: plain directories.
+  bool image_quota = false;
+  /// Size that an image begins with; it can shrink and grow while nothing uses the tree.
+  Bytes image_size{std::uint64_t{10} << 30};
+  /// Set (by a signal handler) when the command shall stop: the blocking call in progress, or the
+  /// next one, takes the wish, clears it and gives `interrupted` once. nullptr = never. Outlives
+  /// the kernel.
+  std::atomic<bool>* stop = nullptr;
 };
 
 /// Opens the kernel of a node. Enters `network_namespace` with the calling thread.
@@ -33,7 +52,7 @@ struct NodeOptions {
 Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options);
 
 /// Wraps the standard streams of this process as the serving end of a channel whose peer called
-/// Channels::connect.
+/// Channels::connect. Errors: protocol (the peer is none of ours), connection_lost, timed_out.
 Result<std::unique_ptr<Channel>> serve_standard_streams();
 
 }  // namespace twinhull::linux_backend

@@ -1,0 +1,22 @@
+// Control groups on Linux.
+#pragma once
+
+#include <memory>
+
+#include "backends/linux/linux_kernel.h"
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/host.h"
+#include "runtime/kernel/result.h"
+
+namespace twinhull::linux_backend {
+
+/// Control groups of the node below `options.cgroup_prefix`, by the driver (v1, hybrid, v2) that
+/// fits what is mounted. `options` must outlive the result.
+/// Errors: not_supported (no hierarchy is mounted), not_permitted.
+Result<std::unique_ptr<Cgroups>> make_cgroups(const NodeOptions& options);
+
+/// Whether the mounted hierarchies have what cpu_shares, cpu_quota, cpuset, memory_limit,
+/// swap_limit, pids_limit, device_rules or freezer need. Precondition: one of these features.
+Support cgroup_support(Feature feature);
+
+}  // namespace twinhull::linux_backend
