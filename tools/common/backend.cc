@@ -44,9 +44,9 @@ std::string read_standard_input() {
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
 }
 
-int report(const std::string& program, const Error& error, int exit_code = kExitSystem) {
+int report(const std::string& program, const Error& error, ExitCode exit_code = ExitCode::system_error) {
   std::fprintf(stderr, "%s: %s\n", program.c_str(), error.message().c_str());
-  return error.exit_code != 0 ? error.exit_code : exit_code;
+  return error.exit_code != 0 ? error.exit_code : to_int(exit_code);
 }
 
 std::string environment(const char* name) {
@@ -118,7 +118,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   options.stop = &stop_requested();
   options.data_directory = node.layout_root + "/vz";
   auto kernel = linux_backend::open_kernel(options);
-  if (!kernel) return report(argv[0], kernel.error(), kExitNoKernelSupport);
+  if (!kernel) return report(argv[0], kernel.error(), ExitCode::no_kernel_support);
   const Layout layout{node.layout_root};
   const auto ready = is_set_up(**kernel, layout);
   if (!ready) return report(argv[0], ready.error());
@@ -167,7 +167,7 @@ Result<BackendChoice> take_backend_options(std::vector<std::string>& argv) {
       if (argv[1] == option.name) {
         if (argv.size() < 3)
           return fail(ErrorCode::invalid_argument, "options", argv[1], "needs a value")
-              .with_exit_code(kExitInvalidParameter);
+              .with_exit_code(to_int(ExitCode::bad_command_line));
         *option.value = argv[2];
         argv.erase(argv.begin() + 1, argv.begin() + 3);
         again = true;
@@ -185,7 +185,7 @@ Result<BackendChoice> take_backend_options(std::vector<std::string>& argv) {
     return fail(ErrorCode::invalid_argument, "options", "--backend " + choice.backend,
                 "unknown backend")
         .with_hint("use --backend linux or --backend sim")
-        .with_exit_code(kExitInvalidParameter);
+        .with_exit_code(to_int(ExitCode::bad_command_line));
   return choice;
 }
 
@@ -210,7 +210,7 @@ int run_on_backend(const BackendChoice& choice, CommandFunction command,
                 fail(ErrorCode::not_supported, "node.open", "backend linux",
                      "this program was built without the Linux backend")
                     .with_hint("use --backend sim"),
-                kExitNoKernelSupport);
+                ExitCode::no_kernel_support);
 #endif
 }
 

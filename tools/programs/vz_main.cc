@@ -20,5 +20,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", words[0].c_str(), choice.error().message().c_str());
     return choice.error().exit_code;
   }
-  return run_on_backend(*choice, &TWINHULL_COMMAND, words);
+  return run_on_backend(*choice, find_command(words[0]), words);
 }
