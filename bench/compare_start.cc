@@ -178,6 +178,18 @@ int main(int argc, char** argv) {
                       {"runc", "--root", runc_state, "exec", "th-b", "true"},
                       {"runc", "--root", runc_state, "delete", "-f", "th-b"}, no_unified, {}, true});
 
+  const std::string lxc = home + "/lxc";
+  fs::create_directories(lxc + "/th-b");
+  std::ofstream(lxc + "/th-b/config")
+      << "lxc.rootfs.path = dir:" << tree << "\nlxc.uts.name = th-b\nlxc.net.0.type = empty\n"
+      << "lxc.init.cmd = /sbin/init\nlxc.mount.auto = proc sys\n"
+      << "lxc.cgroup.dir.container = " << group << "-lxc\nlxc.cgroup.dir.monitor = " << group
+      << "-lxcm\nlxc.cgroup.dir.monitor.pivot = " << group << "-lxcp\n"
+      << "lxc.cgroup.memory.limit_in_bytes = 268435456\nlxc.cgroup.pids.max = 200\n";
+  subjects.push_back({"lxc", {"lxc-start", "-P", lxc, "-n", "th-b", "-d"},
+                      {"lxc-attach", "-P", lxc, "-n", "th-b", "--", "/bin/true"},
+                      {"lxc-stop", "-P", lxc, "-n", "th-b", "-k"}, -1, {}, true});
+
   constexpr int kWarmUp = 2;
   for (int round = -kWarmUp; round < rounds; ++round)
     for (Subject& subject : subjects) {
@@ -213,7 +225,7 @@ int main(int argc, char** argv) {
   run({vzctl, "destroy", "101"}, log);
   for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup")) {
     std::error_code ignored;
-    for (const char* suffix : {"", "-crun", "-runc"})
+    for (const char* suffix : {"", "-crun", "-runc", "-lxc", "-lxcm", "-lxcp"})
       rmdir((hierarchy.path().string() + "/" + group + suffix).c_str());
   }
   umount2(home.c_str(), MNT_DETACH);

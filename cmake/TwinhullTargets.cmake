@@ -22,6 +22,9 @@ endif()
 add_library(twinhull_options INTERFACE)
 target_compile_options(twinhull_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
   -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)
+if(TWINHULL_FUZZ)
+  target_compile_options(twinhull_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(TWINHULL_SANITIZE STREQUAL "address")
   target_compile_options(twinhull_options INTERFACE -fsanitize=address,undefined
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
