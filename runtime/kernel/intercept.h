@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/kernel/channels.h"
 #include "runtime/kernel/kernel.h"
 
 namespace twinhull {
@@ -25,8 +26,10 @@ struct CallOutcome {
   std::string_view value;        ///< the result as text; empty unless an observer wants details
 };
 
-/// Sees every call; may refuse it. Observers are asked in order; the first refusal wins and the
-/// call is not made, but `after` still runs.
+/// Sees every call; may refuse it. A refused call is not made, but `after` still runs.
+/// clock.now and clock.wall are not shown: reading a clock changes nothing and cannot fail.
+/// Thread rule: when several threads use the decorated kernel, an observer is called by all of them.
+/// A call that blocks (wait_gone, receive) lets others begin and end between its `before` and `after`.
 class CallObserver {
  public:
   virtual ~CallObserver() = default;
@@ -34,12 +37,18 @@ class CallObserver {
   virtual bool wants_details() const { return false; }
   /// An error here refuses the call before it has any effect.
   virtual std::optional<Error> before(const Call& call) = 0;
-  /// May replace a success by an error (an effect that happened but whose report was lost).
+  /// An error here is what the caller gets instead of the outcome (an effect that happened but
+  /// whose report was lost).
   virtual std::optional<Error> after(const Call& call, const CallOutcome& outcome) = 0;
 };
 
-/// Wraps `inner` so that `observer` sees each call, those on channels of this kernel included.
-/// Both must outlive the result.
+/// Wraps `inner` so that `observer` sees each call, those on channels that it connects included
+/// ("channels.send", …). Both must outlive the result, and the result its channels.
 std::unique_ptr<Kernel> intercept(Kernel& inner, CallObserver& observer);
+
+/// The same for the serving end of a channel, which no connect() of ours made. `peer` is the
+/// object that its calls name. `inner` and `observer` must outlive the result.
+std::unique_ptr<Channel> intercept_channel(Channel& inner, std::string peer,
+                                           CallObserver& observer);
 
 }  // namespace twinhull
