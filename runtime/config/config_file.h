@@ -1,6 +1,7 @@
 // A configuration file in KEY="value" lines, kept line by line (spec R4).
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class ConfigFile {
   Status set(std::string_view key, std::string_view value);
   /// Removes all lines with the key; whether there were any.
   bool unset(std::string_view key);
+  /// Line number, from 1, of the value that get() returns; 0 when the key is absent.
+  [[nodiscard]] std::size_t line_of(std::string_view key) const;
   /// Keys in order of first appearance.
   [[nodiscard]] std::vector<std::string> keys() const;
   /// The file's text.
