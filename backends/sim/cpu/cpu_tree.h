@@ -1,0 +1,163 @@
+// CPU scheduler of one node: groups with weight, quota and CPU set; tasks that want CPU time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "backends/sim/cpu/cpu_mask.h"
+#include "backends/sim/cpu/rate.h"
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
+
+namespace twinhull::sim {
+
+using CpuGroupId = std::uint32_t;
+using CpuTaskId = std::uint64_t;
+inline constexpr CpuGroupId kRootCpuGroup = 0;
+
+/// What a task wants.
+struct CpuDemand {
+  std::uint32_t threads = 1;             ///< ≥ 1; one thread never gets more than one CPU
+  CpuRate each{kOneCpu};                 ///< rate that each thread wants, ≤ one CPU
+  std::optional<Duration> work;          ///< CPU time after which the task is done; empty = endless
+};
+
+/// Fluid model (models 6.1, 6.2): between events all rates are constant, so usage is exact.
+/// A quota bounds the rate at quota/period; periods and throttling are counted as the kernel
+/// would see a group that runs at full speed until its pool is empty. Weights follow the kernel:
+/// a task thread counts as a group of weight 1024.
+///
+/// Rates are computed when somebody looks (`next_done`, `rate_of`): many changes at one instant
+/// cost one solve, O(n log n) in the groups and tasks that are runnable. Ordinary integers only.
+class CpuTree {
+ public:
+  explicit CpuTree(std::uint32_t cpus = 1);
+
+  // --- groups; precondition of all: the group exists -------------------------------------------
+  CpuGroupId add_group(CpuGroupId parent);
+  /// Precondition: no child groups, no tasks.
+  void remove_group(CpuGroupId group);
+  void set_weight(CpuGroupId group, std::uint64_t shares);
+  void set_quota(CpuGroupId group, std::optional<CpuQuota> quota);
+  /// std::nullopt = the parent's.
+  void set_allowed(CpuGroupId group, std::optional<CpuMask> allowed);
+  void set_frozen(CpuGroupId group, bool frozen);
+  [[nodiscard]] std::uint64_t weight(CpuGroupId group) const { return at(group).weight; }
+  [[nodiscard]] std::optional<CpuQuota> quota(CpuGroupId group) const { return at(group).quota; }
+  /// CPUs that tasks inside may use.
+  [[nodiscard]] CpuMask allowed(CpuGroupId group) const;
+  [[nodiscard]] std::optional<CpuMask> own_allowed(CpuGroupId group) const { return at(group).allowed; }
+
+  // --- tasks -----------------------------------------------------------------------------------
+  CpuTaskId add_task(CpuGroupId group, const CpuDemand& demand);
+  /// Changes what a task wants and keeps its usage; work, when given, counts from now.
+  void set_demand(CpuTaskId task, const CpuDemand& demand);
+  /// A stopped task wants nothing until it goes on.
+  void set_stopped(CpuTaskId task, bool stopped);
+  /// Returns the CPU time that it got.
+  Duration remove_task(CpuTaskId task);
+  [[nodiscard]] Duration task_usage(CpuTaskId task) const;
+  /// CPU time that is left of a task's work; empty for an endless task.
+  [[nodiscard]] std::optional<Duration> work_left(CpuTaskId task) const;
+
+  // --- time ------------------------------------------------------------------------------------
+  /// Moves the clock; precondition: not beyond next_done().
+  void advance(Instant now);
+  /// When the next task has done its work, std::nullopt when none ever will.
+  std::optional<Instant> next_done();
+  /// Tasks whose work is done by now, ascending; they stay until removed, wanting nothing.
+  std::vector<CpuTaskId> take_done();
+
+  CpuSample sample(CpuGroupId group);
+  CpuRate rate_of(CpuGroupId group);
+  CpuRate task_rate(CpuTaskId task);
+  [[nodiscard]] std::uint32_t cpus() const { return cpus_; }
+  /// Threads that want CPU time now, waiting or running: what the load average counts.
+  [[nodiscard]] std::uint64_t runnable_threads() const;
+  /// CPU time delivered by the whole node.
+  CpuMeter delivered();
+
+  /// Error corrupt: more CPU than there is; a rate above its bound; sums that do not add up; an
+  /// idle CPU beside a runnable task that nothing holds back.
+  Status check();
+
+  template <typename Archive>
+  void serialize(Archive& archive);
+
+ private:
+  struct Group {
+    CpuGroupId parent = 0;
+    std::uint64_t weight = 1024;
+    std::optional<CpuQuota> quota;
+    std::optional<CpuMask> allowed;
+    bool frozen = false;
+    std::set<CpuGroupId> children;
+    std::set<CpuGroupId> active;      ///< children with something runnable inside
+    std::set<CpuTaskId> tasks;
+    // Integrated up to `since`.
+    std::int64_t since = 0;
+    std::uint64_t rate = 0;
+    CpuMeter used;
+    std::int64_t anchor = 0;          ///< a period starts here
+    bool counting = false;            ///< runnable under a quota: periods pass
+    bool throttled = false;
+    std::uint64_t throttle_rate = 0;  ///< queue time standing still per time, billionths
+    std::uint64_t periods = 0, throttled_periods = 0;
+    CpuMeter throttled_time;
+    std::uint64_t bound = 0;          ///< scratch of solve()
+    std::uint64_t wanted = 0;         ///< scratch: without the own quota
+    template <typename Archive>
+    void save(Archive& archive) const;
+    template <typename Archive>
+    void load(Archive& archive);
+  };
+  struct Task {
+    CpuGroupId group = 0;
+    std::uint32_t threads = 1;
+    std::uint64_t each = kOneCpu;
+    bool finite = false, stopped = false, done = false;
+    std::uint64_t goal = 0;           ///< usage at which the work is done
+    std::int64_t since = 0;
+    std::uint64_t rate = 0;
+    CpuMeter used;
+    std::int64_t due = -1;            ///< entry in due_, -1 = none
+    [[nodiscard]] bool runnable() const { return !stopped && !done && each > 0; }
+    [[nodiscard]] std::uint64_t bound() const { return runnable() ? each * threads : 0; }
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(group, threads, each, finite, stopped, done, goal, since, rate, used, due);
+    }
+  };
+  struct Item;
+
+  [[nodiscard]] const Group& at(CpuGroupId group) const { return groups_.at(group); }
+  void settle(Group& group) const;
+  void settle(Task& task) const;
+  void set_rate(Group& group, std::uint64_t rate);
+  void set_rate(CpuTaskId id, Task& task, std::uint64_t rate);
+  void rest(CpuGroupId group);
+  void update_active(CpuGroupId group);
+  void solve();
+  std::uint64_t compute_bounds(CpuGroupId group, const CpuMask& outer);
+  void distribute(CpuGroupId group, std::uint64_t amount, const CpuMask& outer,
+                  const std::vector<std::uint64_t>* capacity);
+  CpuMask used_mask(CpuGroupId group, const CpuMask& outer) const;
+  [[nodiscard]] bool mixed_masks(CpuGroupId group, const CpuMask& outer) const;
+  void mark() { dirty_ = true; }
+
+  std::uint32_t cpus_ = 1;
+  std::int64_t now_ = 0;
+  bool dirty_ = false;
+  std::map<CpuGroupId, Group> groups_;
+  std::map<CpuTaskId, Task> tasks_;
+  std::set<std::pair<std::int64_t, CpuTaskId>> due_;
+  CpuGroupId next_group_ = 1;
+  CpuTaskId next_task_ = 1;
+};
+
+}  // namespace twinhull::sim

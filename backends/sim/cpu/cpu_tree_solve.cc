@@ -1,0 +1,154 @@
+// How one level of the CPU tree is shared, and the invariants of the result.
+#include <algorithm>
+#include <string>
+
+#include "backends/sim/cpu/affinity_fill.h"
+#include "backends/sim/cpu/cpu_tree.h"
+
+namespace twinhull::sim {
+
+/// CPUs that runnable tasks below `id` may use.
+CpuMask CpuTree::used_mask(CpuGroupId id, const CpuMask& outer) const {
+  const Group& group = at(id);
+  CpuMask mask = outer;
+  if (group.allowed) mask &= *group.allowed;
+  for (CpuTaskId task : group.tasks) {
+    if (tasks_.at(task).runnable()) return mask;
+  }
+  CpuMask used;
+  for (CpuGroupId child : group.active) used |= used_mask(child, mask);
+  return used;
+}
+
+/// Whether runnable children of `id` differ in the CPUs that they may use.
+bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
+  const Group& group = at(id);
+  CpuMask mask = outer;
+  if (group.allowed) mask &= *group.allowed;
+  for (CpuGroupId child : group.active) {
+    if (at(child).allowed && used_mask(child, mask) != mask) return true;
+    if (mixed_masks(child, mask)) return true;
+  }
+  return false;
+}
+
+/// Gives `amount` (already bounded) to what is runnable directly in the group. `capacity` tells
+/// the CPUs one by one where this level must respect them.
+void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, const CpuMask& outer,
+                         const std::vector<std::uint64_t>* capacity) {
+  Group& group = groups_.at(id);
+  CpuMask mask = outer;
+  if (group.allowed) mask &= *group.allowed;
+  std::vector<CpuTaskId> tasks;
+  std::vector<AffinityShare> takers;
+  for (CpuTaskId task : group.tasks) {
+    Task& facts = tasks_.at(task);
+    if (!facts.runnable()) {
+      if (facts.rate > 0) set_rate(task, facts, 0);
+      continue;
+    }
+    tasks.push_back(task);
+    const std::uint64_t weight = 1024 * std::uint64_t{facts.threads};
+    takers.push_back({{weight, facts.bound(), 0}, mask, {}});
+  }
+  for (CpuGroupId child : group.active) {
+    const Group& facts = at(child);
+    takers.push_back({{facts.weight, facts.bound, 0}, used_mask(child, mask), {}});
+  }
+  const bool by_cpu = mixed_masks(id, outer);
+  if (by_cpu) {
+    std::vector<std::uint64_t> room(cpus_, 0);
+    if (capacity != nullptr) {
+      room = *capacity;
+    } else {  // the group's amount, spread evenly over its CPUs
+      std::uint64_t left = amount, cpus = mask.count();
+      for (std::uint32_t cpu = 0; cpu < cpus_ && cpus > 0; ++cpu) {
+        if (!mask.has(cpu)) continue;
+        room[cpu] = left / cpus;
+        left -= room[cpu];
+        --cpus;
+      }
+    }
+    affinity_fill(room, takers);
+  } else {
+    std::vector<Share> shares;
+    shares.reserve(takers.size());
+    for (const AffinityShare& taker : takers) shares.push_back(taker.share);
+    const WaterLevel level = water_fill(amount, shares);
+    for (std::size_t i = 0; i < takers.size(); ++i) {
+      takers[i].share = shares[i];
+      takers[i].level = level;
+    }
+  }
+  std::size_t next = 0;
+  for (CpuTaskId task : tasks) set_rate(task, tasks_.at(task), takers[next++].share.given);
+  for (CpuGroupId child : group.active) {
+    const AffinityShare& taker = takers[next++];
+    Group& facts = groups_.at(child);
+    set_rate(facts, taker.share.given);
+    facts.counting = facts.quota.has_value();
+    facts.throttled = facts.quota && facts.wanted > facts.bound &&
+                      taker.share.given == facts.bound && facts.bound > 0;
+    facts.throttle_rate = 0;
+    if (facts.throttled) {
+      // While its pool lasts, the group runs at the speed that it would have without the quota:
+      // its fair share, at most `wanted`. On k CPUs each queue then stands still for
+      // period - quota/speed of every period.
+      const std::uint64_t speed =
+          std::clamp(taker.level.at(facts.weight), facts.bound, facts.wanted);
+      const std::uint64_t queues = (speed + kOneCpu - 1) / kOneCpu;
+      facts.throttle_rate = static_cast<std::uint64_t>(
+          static_cast<Wide>(queues) * kOneCpu * (speed - facts.bound) / speed);
+    }
+    distribute(child, taker.share.given, mask, nullptr);
+  }
+}
+
+Status CpuTree::check() {
+  if (dirty_) solve();
+  const auto broken = [](const std::string& what) {
+    return fail(ErrorCode::corrupt, "cpu.check", "CPU model", what);
+  };
+  std::uint64_t idle = std::uint64_t{cpus_} * kOneCpu;
+  if (at(kRootCpuGroup).rate > idle) return broken("more CPU is given than the node has");
+  idle -= at(kRootCpuGroup).rate;
+  for (const auto& [id, group] : groups_) {
+    std::uint64_t sum = 0;
+    for (CpuTaskId task : group.tasks) {
+      const Task& facts = tasks_.at(task);
+      sum += facts.rate;
+      if (facts.rate > facts.bound()) return broken("a task gets more than it wants");
+    }
+    for (CpuGroupId child : group.children) {
+      sum += at(child).rate;
+      if (!group.active.contains(child) && at(child).rate != 0) {
+        return broken("a resting group gets CPU");
+      }
+    }
+    if (sum != group.rate) {
+      return broken("group " + std::to_string(id) + " gets " + std::to_string(group.rate) +
+                    ", its members " + std::to_string(sum));
+    }
+    if (group.quota && group.rate > 0 && group.rate > group.bound) {
+      return broken("group " + std::to_string(id) + " exceeds its quota");
+    }
+  }
+  if (idle == 0 || mixed_masks(kRootCpuGroup, CpuMask::first(cpus_))) return {};
+  // Without CPU sets: whoever is held back has an ancestor at its quota (or at its CPU set).
+  std::vector<CpuGroupId> open{kRootCpuGroup};
+  while (!open.empty()) {
+    const CpuGroupId id = open.back();
+    const Group& group = at(id);
+    open.pop_back();
+    if (group.rate == group.bound && id != kRootCpuGroup) continue;
+    for (CpuTaskId task : group.tasks) {
+      if (tasks_.at(task).rate < tasks_.at(task).bound()) {
+        return broken("a CPU idles beside a runnable task in group " + std::to_string(id));
+      }
+    }
+    open.insert(open.end(), group.active.begin(), group.active.end());
+  }
+  return {};
+}
+
+}  // namespace twinhull::sim

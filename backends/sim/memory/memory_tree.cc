@@ -1,0 +1,285 @@
+#include "backends/sim/memory/memory_tree.h"
+
+#include <algorithm>
+#include <string>
+
+namespace twinhull::sim {
+namespace {
+
+std::uint64_t pages_up(std::uint64_t bytes) {
+  constexpr std::uint64_t kMost = ~std::uint64_t{0} / 4;  // far beyond any node, safe to add
+  return (std::min(bytes, kMost) + kPageSize - 1) / kPageSize * kPageSize;
+}
+std::uint64_t pages_down(std::uint64_t bytes) { return bytes / kPageSize * kPageSize; }
+std::uint64_t moved(std::uint64_t value, std::int64_t by) {
+  return value + static_cast<std::uint64_t>(by);  // two's complement: subtracts when negative
+}
+
+}  // namespace
+
+MemoryTree::MemoryTree(Bytes memory, Bytes swap) {
+  Group& root = groups_[kRootMemoryGroup];
+  root.limit = {{pages_down(memory.value)}, {pages_down(swap.value)}};
+}
+
+MemoryGroupId MemoryTree::add_group(MemoryGroupId parent) {
+  const MemoryGroupId id = next_group_++;
+  groups_[id].parent = parent;
+  groups_.at(parent).children.insert(id);
+  return id;
+}
+
+void MemoryTree::remove_group(MemoryGroupId id) {
+  drop_cache(id);
+  groups_.at(groups_.at(id).parent).children.erase(id);
+  groups_.erase(id);
+}
+
+std::vector<MemoryGroupId> MemoryTree::subtree(MemoryGroupId group) const {
+  std::vector<MemoryGroupId> all{group};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& children = groups_.at(all[i]).children;
+    all.insert(all.end(), children.begin(), children.end());
+  }
+  return all;
+}
+
+void MemoryTree::change(MemoryGroupId id, std::int64_t anonymous, std::int64_t cache,
+                        std::int64_t swap) {
+  while (true) {
+    Group& group = groups_.at(id);
+    group.anonymous = moved(group.anonymous, anonymous);
+    group.cache = moved(group.cache, cache);
+    group.swap = moved(group.swap, swap);
+    group.peak = std::max(group.peak, group.usage());
+    if (id == kRootMemoryGroup) return;
+    id = group.parent;
+  }
+}
+
+std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted) {
+  std::uint64_t got = 0;
+  const std::vector<MemoryGroupId> all = subtree(top);
+  while (got < wanted && groups_.at(top).cache > 0) {
+    const MemoryGroupId largest = *std::max_element(all.begin(), all.end(), [&](auto a, auto b) {
+      return groups_.at(a).own_cache < groups_.at(b).own_cache;
+    });
+    Group& group = groups_.at(largest);
+    const std::uint64_t part = std::min(group.own_cache, wanted - got);
+    if (part == 0) break;
+    group.own_cache -= part;
+    change(largest, 0, -static_cast<std::int64_t>(part), 0);
+    got += part;
+  }
+  return got;
+}
+
+std::uint64_t MemoryTree::swap_room(MemoryGroupId id) const {
+  std::uint64_t room = ~std::uint64_t{0};
+  while (true) {
+    const Group& group = groups_.at(id);
+    room = std::min(room, group.limit.swap.value - std::min(group.limit.swap.value, group.swap));
+    if (id == kRootMemoryGroup) return pages_down(room);
+    id = group.parent;
+  }
+}
+
+std::uint64_t MemoryTree::swap_out(MemoryGroupId top, std::uint64_t wanted) {
+  std::uint64_t got = 0;
+  const std::vector<MemoryGroupId> all = subtree(top);
+  while (got < wanted) {
+    MemoryAccountId largest = 0;
+    std::uint64_t most = 0;
+    for (MemoryGroupId id : all) {
+      const std::uint64_t room = swap_room(id);
+      for (MemoryAccountId account : groups_.at(id).accounts) {
+        const std::uint64_t can = std::min(room, accounts_.at(account).anonymous);
+        if (can > most) {
+          most = can;
+          largest = account;
+        }
+      }
+    }
+    if (largest == 0) break;
+    Account& account = accounts_.at(largest);
+    const std::uint64_t part = std::min(most, wanted - got);
+    account.anonymous -= part;
+    account.swap += part;
+    change(account.group, -static_cast<std::int64_t>(part), 0, static_cast<std::int64_t>(part));
+    got += part;
+  }
+  return got;
+}
+
+bool MemoryTree::make_room(MemoryGroupId id, std::uint64_t bytes, std::uint64_t most) {
+  const Group& group = groups_.at(id);
+  if (bytes > most) return false;
+  if (group.usage() <= most - bytes) return true;
+  const std::uint64_t excess = group.usage() - (most - bytes);
+  const std::uint64_t got = reclaim_cache(id, excess);
+  if (got < excess) swap_out(id, excess - got);
+  return group.usage() <= most - bytes;
+}
+
+Result<MemoryLimit> MemoryTree::set_limit(MemoryGroupId id, MemoryLimit limit) {
+  Group& group = groups_.at(id);
+  const auto kept = [](Bytes bytes) {
+    return Bytes{bytes.value == kUnlimited ? kUnlimited : pages_down(bytes.value)};
+  };
+  const MemoryLimit wanted{kept(limit.memory), kept(limit.swap)};
+  const MemoryLimit before = group.limit;
+  const auto refuse = [&](Bytes asked, std::uint64_t in_use, const char* what) {
+    return fail(ErrorCode::busy, "cgroups.set_memory", what, "more is in use and cannot be reclaimed")
+        .with_amounts(asked.value, in_use, before.memory.value)
+        .with_hint("stop processes inside, or choose a higher limit");
+  };
+  if (group.swap > wanted.swap.value) return refuse(wanted.swap, group.swap, "swap limit");
+  group.limit.swap = wanted.swap;
+  if (!make_room(id, 0, wanted.memory.value)) {
+    const std::uint64_t in_use = group.usage();
+    group.limit = before;
+    return refuse(wanted.memory, in_use, "memory limit");
+  }
+  group.limit = wanted;
+  return wanted;
+}
+
+Bytes MemoryTree::effective_limit(MemoryGroupId id) const {
+  std::uint64_t least = kUnlimited;
+  while (true) {
+    const Group& group = groups_.at(id);
+    least = std::min(least, group.limit.memory.value);
+    if (id == kRootMemoryGroup) return {least};
+    id = group.parent;
+  }
+}
+
+MemoryAccountId MemoryTree::add_account(MemoryGroupId group) {
+  const MemoryAccountId id = next_account_++;
+  accounts_[id].group = group;
+  groups_.at(group).accounts.insert(id);
+  return id;
+}
+
+void MemoryTree::remove_account(MemoryAccountId id) {
+  const Account account = accounts_.at(id);
+  change(account.group, -static_cast<std::int64_t>(account.anonymous), 0,
+         -static_cast<std::int64_t>(account.swap));
+  groups_.at(account.group).accounts.erase(id);
+  accounts_.erase(id);
+}
+
+std::optional<MemoryAccountId> MemoryTree::charge(MemoryAccountId id, Bytes bytes) {
+  const std::uint64_t wanted = pages_up(bytes.value);
+  const MemoryGroupId home = accounts_.at(id).group;
+  for (MemoryGroupId at = home;;) {
+    Group& group = groups_.at(at);
+    const std::uint64_t most = group.limit.memory.value;
+    if (wanted > most || group.usage() > most - wanted) {
+      ++group.limit_hits;
+      if (!make_room(at, wanted, most)) {
+        MemoryAccountId victim = id;
+        std::uint64_t largest = 0;
+        for (MemoryGroupId member : subtree(at)) {
+          for (MemoryAccountId candidate : groups_.at(member).accounts) {
+            const std::uint64_t size = held(candidate).value;
+            if (size > largest || (size == largest && size > 0 && candidate > victim)) {
+              largest = size;
+              victim = candidate;
+            }
+          }
+        }
+        return victim;
+      }
+    }
+    if (at == kRootMemoryGroup) break;
+    at = group.parent;
+  }
+  accounts_.at(id).anonymous += wanted;
+  change(home, static_cast<std::int64_t>(wanted), 0, 0);
+  return std::nullopt;
+}
+
+void MemoryTree::release(MemoryAccountId id, Bytes bytes) {
+  Account& account = accounts_.at(id);
+  const std::uint64_t wanted = std::min(pages_up(bytes.value), account.anonymous + account.swap);
+  const std::uint64_t resident_part = std::min(wanted, account.anonymous);
+  account.anonymous -= resident_part;
+  account.swap -= wanted - resident_part;
+  change(account.group, -static_cast<std::int64_t>(resident_part), 0,
+         -static_cast<std::int64_t>(wanted - resident_part));
+}
+
+Bytes MemoryTree::held(MemoryAccountId id) const {
+  const Account& account = accounts_.at(id);
+  return {account.anonymous + account.swap};
+}
+
+Bytes MemoryTree::resident(MemoryAccountId id) const { return {accounts_.at(id).anonymous}; }
+
+void MemoryTree::note_oom_kill(MemoryAccountId id) { ++groups_.at(accounts_.at(id).group).oom_kills; }
+
+void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
+  std::uint64_t wanted = pages_up(bytes.value);
+  for (MemoryGroupId at = home;;) {
+    Group& group = groups_.at(at);
+    const std::uint64_t most = group.limit.memory.value;
+    if (wanted > most || group.usage() > most - wanted) {
+      ++group.limit_hits;
+      // New pages push old ones out; what still does not fit was written and dropped at once.
+      reclaim_cache(at, wanted > most ? group.cache : group.usage() + wanted - most);
+      const std::uint64_t room = most - std::min(most, group.usage());
+      wanted = std::min(wanted, pages_down(room));
+    }
+    if (at == kRootMemoryGroup) break;
+    at = group.parent;
+  }
+  groups_.at(home).own_cache += wanted;
+  change(home, 0, static_cast<std::int64_t>(wanted), 0);
+}
+
+void MemoryTree::drop_cache(MemoryGroupId id) {
+  Group& group = groups_.at(id);
+  const auto part = static_cast<std::int64_t>(group.own_cache);
+  group.own_cache = 0;
+  change(id, 0, -part, 0);
+}
+
+MemorySample MemoryTree::sample(MemoryGroupId id) const {
+  const Group& group = groups_.at(id);
+  MemorySample sample;
+  sample.usage = {group.usage()};
+  sample.peak = {group.peak};
+  sample.anonymous = {group.anonymous};
+  sample.cache = {group.cache};
+  sample.swap = {group.swap};
+  sample.limit_hits = group.limit_hits;
+  sample.oom_kills = group.oom_kills;
+  return sample;
+}
+
+Status MemoryTree::check() const {
+  const auto broken = [](MemoryGroupId id, const std::string& what) {
+    return fail(ErrorCode::corrupt, "memory.check", "memory group " + std::to_string(id), what);
+  };
+  for (const auto& [id, group] : groups_) {
+    std::uint64_t anonymous = 0, swap = 0, cache = group.own_cache;
+    for (MemoryAccountId account : group.accounts) {
+      anonymous += accounts_.at(account).anonymous;
+      swap += accounts_.at(account).swap;
+    }
+    for (MemoryGroupId child : group.children) {
+      anonymous += groups_.at(child).anonymous;
+      cache += groups_.at(child).cache;
+      swap += groups_.at(child).swap;
+    }
+    if (anonymous != group.anonymous || cache != group.cache || swap != group.swap) {
+      return broken(id, "its members do not add up to what it is charged");
+    }
+    if (group.usage() > group.limit.memory.value) return broken(id, "usage above the limit");
+    if (group.swap > group.limit.swap.value) return broken(id, "swap above the limit");
+  }
+  return {};
+}
+
+}  // namespace twinhull::sim

@@ -1,0 +1,104 @@
+// Memory of one node: groups with limits, accounts of processes, page cache, swap, OOM.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
+
+namespace twinhull::sim {
+
+using MemoryGroupId = std::uint32_t;
+using MemoryAccountId = std::uint64_t;
+inline constexpr MemoryGroupId kRootMemoryGroup = 0;
+
+/// Charges in whole pages (models 6.3). When a charge meets a limit, the page cache of the subtree
+/// goes first, largest holder first; then anonymous memory of its largest account is swapped, as
+/// far as swap is free; then the charge fails and names the account that the kernel would kill:
+/// the one with the most memory and swap in the subtree (ties: the youngest).
+class MemoryTree {
+ public:
+  MemoryTree() : MemoryTree(Bytes{0}, Bytes{0}) {}
+  MemoryTree(Bytes memory, Bytes swap);
+
+  MemoryGroupId add_group(MemoryGroupId parent);
+  /// Drops its cache. Precondition: no child groups, no accounts.
+  void remove_group(MemoryGroupId group);
+  /// Rounded down to pages; reclaims. Errors: busy (cannot reclaim so much; nothing changed).
+  Result<MemoryLimit> set_limit(MemoryGroupId group, MemoryLimit limit);
+  [[nodiscard]] MemoryLimit limit(MemoryGroupId group) const { return groups_.at(group).limit; }
+  /// The smallest memory limit on the way to the root: what free(1) inside shows.
+  [[nodiscard]] Bytes effective_limit(MemoryGroupId group) const;
+
+  MemoryAccountId add_account(MemoryGroupId group);
+  /// Gives everything back.
+  void remove_account(MemoryAccountId account);
+  /// Takes `bytes` (rounded up to pages). std::nullopt = charged; otherwise the account that must
+  /// die before trying again.
+  std::optional<MemoryAccountId> charge(MemoryAccountId account, Bytes bytes);
+  void release(MemoryAccountId account, Bytes bytes);
+  [[nodiscard]] Bytes held(MemoryAccountId account) const;  ///< resident + swapped
+  [[nodiscard]] Bytes resident(MemoryAccountId account) const;
+  /// Notes that the kernel killed this account's process because of `group`'s memory.
+  void note_oom_kill(MemoryAccountId account);
+
+  /// Page cache after file reads or writes; never fails: older cache goes.
+  void add_cache(MemoryGroupId group, Bytes bytes);
+  void drop_cache(MemoryGroupId group);
+
+  [[nodiscard]] MemorySample sample(MemoryGroupId group) const;
+  [[nodiscard]] Bytes memory() const { return groups_.at(kRootMemoryGroup).limit.memory; }
+  [[nodiscard]] Bytes swap() const { return groups_.at(kRootMemoryGroup).limit.swap; }
+  /// Error corrupt: sums do not add up to the byte, or a limit is exceeded.
+  [[nodiscard]] Status check() const;
+
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(groups_, accounts_, next_group_, next_account_);
+  }
+
+ private:
+  struct Group {
+    MemoryGroupId parent = 0;
+    MemoryLimit limit;
+    std::set<MemoryGroupId> children;
+    std::set<MemoryAccountId> accounts;
+    std::uint64_t own_cache = 0;
+    std::uint64_t anonymous = 0, cache = 0, swap = 0, peak = 0;  ///< with the subtree
+    std::uint64_t limit_hits = 0, oom_kills = 0;
+    [[nodiscard]] std::uint64_t usage() const { return anonymous + cache; }
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(parent, limit.memory.value, limit.swap.value, children, accounts, own_cache, anonymous,
+              cache, swap, peak, limit_hits, oom_kills);
+    }
+  };
+  struct Account {
+    MemoryGroupId group = 0;
+    std::uint64_t anonymous = 0, swap = 0;
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(group, anonymous, swap);
+    }
+  };
+
+  [[nodiscard]] std::vector<MemoryGroupId> subtree(MemoryGroupId group) const;
+  void change(MemoryGroupId group, std::int64_t anonymous, std::int64_t cache, std::int64_t swap);
+  std::uint64_t reclaim_cache(MemoryGroupId group, std::uint64_t wanted);
+  std::uint64_t swap_out(MemoryGroupId group, std::uint64_t wanted);
+  [[nodiscard]] std::uint64_t swap_room(MemoryGroupId group) const;
+  /// Makes room for `bytes` below `group`; false when nothing more can be reclaimed.
+  bool make_room(MemoryGroupId group, std::uint64_t bytes, std::uint64_t most);
+
+  std::map<MemoryGroupId, Group> groups_;
+  std::map<MemoryAccountId, Account> accounts_;
+  MemoryGroupId next_group_ = 1;
+  MemoryAccountId next_account_ = 1;
+};
+
+}  // namespace twinhull::sim

@@ -1,0 +1,127 @@
+#include "backends/sim/memory/memory_tree.h"
+
+#include <boost/test/unit_test.hpp>
+#include <random>
+
+namespace twinhull::sim {
+namespace {
+
+using namespace twinhull::literals;
+constexpr Bytes kNone{0};
+
+BOOST_AUTO_TEST_SUITE(memory_model)
+
+BOOST_AUTO_TEST_CASE(cache_goes_before_processes) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto group = tree.add_group(kRootMemoryGroup);
+  BOOST_TEST(tree.set_limit(group, {64_MiB, kNone}).has_value());
+  tree.add_cache(group, 200_MiB);
+  BOOST_TEST(tree.sample(group).cache.value == (64_MiB).value);
+  const auto account = tree.add_account(group);
+  BOOST_TEST(!tree.charge(account, 48_MiB).has_value());
+  BOOST_TEST(tree.sample(group).cache.value == (16_MiB).value);
+  BOOST_TEST(tree.sample(group).anonymous.value == (48_MiB).value);
+  BOOST_TEST(tree.sample(group).oom_kills == 0U);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_largest_dies_inside_the_group_only) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto group = tree.add_group(kRootMemoryGroup), other = tree.add_group(kRootMemoryGroup);
+  BOOST_TEST(tree.set_limit(group, {64_MiB, kNone}).has_value());
+  const auto outside = tree.add_account(other);
+  BOOST_TEST(!tree.charge(outside, 500_MiB).has_value());
+  const auto small = tree.add_account(group), large = tree.add_account(group);
+  BOOST_TEST(!tree.charge(small, 10_MiB).has_value());
+  BOOST_TEST(!tree.charge(large, 50_MiB).has_value());
+  const auto victim = tree.charge(small, 8_MiB);
+  BOOST_REQUIRE(victim.has_value());
+  BOOST_TEST(*victim == large);
+  tree.note_oom_kill(large);
+  tree.remove_account(large);
+  BOOST_TEST(!tree.charge(small, 8_MiB).has_value());
+  BOOST_TEST(tree.sample(group).oom_kills == 1U);
+  BOOST_TEST(tree.sample(group).limit_hits == 1U);
+  BOOST_TEST(tree.sample(group).peak.value == (60_MiB).value);
+}
+
+BOOST_AUTO_TEST_CASE(swap_is_used_up_before_a_kill) {
+  MemoryTree tree(1_GiB, 1_GiB);
+  const auto group = tree.add_group(kRootMemoryGroup);
+  BOOST_TEST(tree.set_limit(group, {64_MiB, 32_MiB}).has_value());
+  const auto account = tree.add_account(group);
+  BOOST_TEST(!tree.charge(account, 64_MiB).has_value());
+  BOOST_TEST(!tree.charge(account, 32_MiB).has_value());
+  BOOST_TEST(tree.sample(group).swap.value == (32_MiB).value);
+  BOOST_TEST(tree.charge(account, 4096_B).has_value());
+  tree.release(account, 96_MiB);
+  BOOST_TEST(tree.sample(group).usage.value == 0U);
+  BOOST_TEST(tree.sample(kRootMemoryGroup).swap.value == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(lowering_reclaims_or_is_busy) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto group = tree.add_group(kRootMemoryGroup);
+  const auto account = tree.add_account(group);
+  BOOST_TEST(!tree.charge(account, 40_MiB).has_value());
+  tree.add_cache(group, 40_MiB);
+  BOOST_TEST(tree.set_limit(group, {{(50_MiB).value + 5}, kNone}).value().memory.value ==
+             (50_MiB).value);
+  BOOST_TEST(tree.sample(group).cache.value == (10_MiB).value);
+  const auto refused = tree.set_limit(group, {30_MiB, kNone});
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST((refused.error().code == ErrorCode::busy));
+  BOOST_TEST(tree.limit(group).memory.value == (50_MiB).value);
+}
+
+BOOST_AUTO_TEST_CASE(the_node_itself_runs_out) {
+  MemoryTree tree(100_MiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  const auto in_a = tree.add_account(a), in_b = tree.add_account(b);
+  BOOST_TEST(!tree.charge(in_a, 70_MiB).has_value());
+  const auto victim = tree.charge(in_b, 40_MiB);
+  BOOST_REQUIRE(victim.has_value());
+  BOOST_TEST(*victim == in_a);
+}
+
+BOOST_AUTO_TEST_CASE(random_charges_add_up) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 50; ++round) {
+    MemoryTree tree(Bytes{(1 + random() % 1000) << 20}, Bytes{(random() % 100) << 20});
+    std::vector<MemoryGroupId> groups{kRootMemoryGroup};
+    std::vector<MemoryAccountId> accounts;
+    for (int step = 0; step < 300; ++step) {
+      const auto group = groups[random() % groups.size()];
+      const Bytes amount{random() % (20 << 20)};
+      switch (random() % 6) {
+        case 0: groups.push_back(tree.add_group(group)); break;
+        case 1: accounts.push_back(tree.add_account(group)); break;
+        case 2: tree.add_cache(group, amount); break;
+        case 3:
+          if (group != kRootMemoryGroup) {
+            if (tree.set_limit(group, {{amount.value * 8}, amount})) {
+              BOOST_REQUIRE(tree.sample(group).usage.value <= amount.value * 8);
+            }
+          }
+          break;
+        default: {
+          if (accounts.empty()) break;
+          const std::size_t index = random() % accounts.size();
+          if (random() % 4 == 0) {
+            tree.release(accounts[index], amount);
+          } else if (const auto victim = tree.charge(accounts[index], amount)) {
+            tree.remove_account(*victim);
+            std::erase(accounts, *victim);
+          }
+        }
+      }
+      const Status good = tree.check();
+      BOOST_REQUIRE_MESSAGE(good.has_value(), (good ? "" : good.error().message()));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace twinhull::sim
