@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include "runtime/config/setting_values.h"
+#include "runtime/resource/resources.h"
+
+namespace twinhull::resource {
+namespace {
+
+std::string size_text(Bytes bytes) {
+  if (bytes.value == kUnlimited) return "unlimited";
+  constexpr std::uint64_t kMega = std::uint64_t{1} << 20;
+  if (bytes.value % kMega == 0) return fmt::format("{} MiB", bytes.value / kMega);
+  return fmt::format("{} KiB", bytes.value / 1024);
+}
+
+/// A failed application under the container's name, with the exit code of its kind (spec R2).
+Error refused(const CtSettings& settings, std::string_view what, int exit_code, Error lower) {
+  return fail(lower.code, "resource.apply", fmt::format("CT {}", settings.id.text()),
+              fmt::format("cannot set {}", what))
+      .with_exit_code(exit_code)
+      .caused_by(std::move(lower));
+}
+
+bool absent(const Error& error) { return error.code == ErrorCode::not_supported; }
+
+class Application {
+ public:
+  Application(Kernel& kernel, const CgroupPath& group, const CtSettings& settings,
+              const ResourcePlan& plan)
+      : kernel_(kernel), group_(group), settings_(settings), plan_(plan) {}
+
+  Status cpu() {
+    TH_TRY(shares());
+    TH_TRY(quota());
+    return cpu_set();
+  }
+
+  Status memory() {
+    MemoryLimit wish = plan_.memory;
+    if (wish.swap.value != kUnlimited) {
+      TH_ASSIGN(const Support support, kernel_.host().supports(Feature::swap_limit));
+      if (!support.available) {
+        report_.warnings.push_back(fmt::format("swap is not limited: {}", support.reason));
+        wish.swap = {kUnlimited};
+      }
+    }
+    auto kept = kernel_.cgroups().set_memory(group_, wish);
+    if (!kept) {
+      if (absent(kept.error()) && wish == MemoryLimit{}) return {};  // nothing to lift
+      return refused(settings_, "the memory limit (--ram, --swap)", 1, std::move(kept).error());
+    }
+    if (*kept != wish) {
+      report_.warnings.push_back(fmt::format(
+          "memory: asked for {} + {} swap, the kernel keeps {} + {}", size_text(wish.memory),
+          size_text(wish.swap), size_text(kept->memory), size_text(kept->swap)));
+    }
+    if (wish != MemoryLimit{}) {
+      report_.lines.push_back(fmt::format("Setting memory limit: {}, swap: {}",
+                                          size_text(kept->memory), size_text(kept->swap)));
+    }
+    return {};
+  }
+
+  Status tasks() {
+    auto kept = kernel_.cgroups().set_pids(group_, plan_.tasks);
+    if (!kept) {
+      if (absent(kept.error()) && plan_.tasks == kUnlimited) return {};
+      return refused(settings_, "the number of processes (--numproc)", 1, std::move(kept).error());
+    }
+    if (*kept != plan_.tasks) {
+      report_.warnings.push_back(fmt::format("processes: asked for {}, the kernel keeps {}",
+                                             quantity_text(plan_.tasks), quantity_text(*kept)));
+    }
+    if (plan_.tasks != kUnlimited) {
+      report_.lines.push_back(fmt::format("Setting process limit: {}", *kept));
+    }
+    return {};
+  }
+
+  ApplyReport take() { return std::move(report_); }
+
+ private:
+  Status shares() {
+    auto kept = kernel_.cgroups().set_cpu_shares(group_, plan_.shares);
+    if (!kept) {
+      if (absent(kept.error()) && settings_.cpuunits == CpuUnits{1000}) {
+        report_.warnings.push_back("CPU units do not act: " + kept.error().message());
+        return {};
+      }
+      return refused(settings_, "CPU units (--cpuunits)", 2, std::move(kept).error());
+    }
+    if (*kept != plan_.shares) {
+      report_.warnings.push_back(fmt::format("CPU units: asked for {} shares, the kernel keeps {}",
+                                             plan_.shares.value, kept->value));
+    }
+    report_.lines.push_back(fmt::format("Setting CPU units: {}", settings_.cpuunits.value));
+    return {};
+  }
+
+  Status quota() {
+    auto kept = kernel_.cgroups().set_cpu_quota(group_, plan_.quota);
+    if (!kept) {
+      if (absent(kept.error()) && !plan_.quota) return {};
+      return refused(settings_, "the CPU limit (--cpulimit, --cpus)", 2, std::move(kept).error());
+    }
+    if (*kept != plan_.quota) {
+      const auto text = [](const std::optional<CpuQuota>& quota) {
+        return quota ? fmt::format("{} us in {} us", quota->quota / microseconds(1),
+                                   quota->period / microseconds(1))
+                     : std::string("no limit");
+      };
+      report_.warnings.push_back(fmt::format("CPU limit: asked for {}, the kernel keeps {}",
+                                             text(plan_.quota), text(*kept)));
+    }
+    if (plan_.quota) {
+      report_.lines.push_back(
+          fmt::format("CPU limit: {}%", plan_.quota->quota / milliseconds(1)));
+    }
+    if (settings_.cpus) report_.lines.push_back(fmt::format("Number of CPUs: {}", *settings_.cpus));
+    return {};
+  }
+
+  Status cpu_set() {
+    auto kept = kernel_.cgroups().set_cpus(group_, plan_.cpus);
+    if (!kept) {
+      if (absent(kept.error()) && !plan_.cpus) return {};
+      return refused(settings_, "the CPU mask (--cpumask)", 146, std::move(kept).error());
+    }
+    if (plan_.cpus) {
+      if (*kept != *plan_.cpus) {
+        report_.warnings.push_back(fmt::format("CPU mask: asked for {}, the kernel keeps {}",
+                                               plan_.cpus->text(), kept->text()));
+      }
+      report_.lines.push_back(fmt::format("Setting CPU mask: {}", kept->text()));
+    }
+    return {};
+  }
+
+  Kernel& kernel_;
+  const CgroupPath& group_;
+  const CtSettings& settings_;
+  const ResourcePlan& plan_;
+  ApplyReport report_;
+};
+
+}  // namespace
+
+Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
+                                    const CtSettings& settings,
+                                    const std::set<ResourcePart>& parts) {
+  TH_ASSIGN(const HostInfo host, kernel.host().info());
+  TH_ASSIGN(const ResourcePlan plan, plan_resources(settings, host));
+  Application application(kernel, group, settings, plan);
+  if (parts.contains(ResourcePart::cpu)) TH_TRY(application.cpu());
+  if (parts.contains(ResourcePart::memory)) TH_TRY(application.memory());
+  if (parts.contains(ResourcePart::tasks)) TH_TRY(application.tasks());
+  ApplyReport report = application.take();
+  report.warnings.insert(report.warnings.end(), plan.warnings.begin(), plan.warnings.end());
+  return report;
+}
+
+Result<ApplyReport> apply_disk_limit(Kernel& kernel, const CtSettings& settings, bool strict) {
+  TH_ASSIGN(const HostInfo host, kernel.host().info());
+  TH_ASSIGN(const ResourcePlan plan, plan_resources(settings, host));
+  ApplyReport report;
+  auto kept = kernel.quotas().set_limit(settings.private_area, plan.disk);
+  if (!kept) {
+    if (absent(kept.error())) {
+      if (plan.disk == TreeLimit{}) return report;
+      if (!strict) {
+        report.warnings.push_back("the disk quota does not act: " + kept.error().message());
+        return report;
+      }
+    }
+    return refused(settings, "the disk quota (--diskspace, --diskinodes)", 62,
+                   std::move(kept).error());
+  }
+  if (*kept != plan.disk) {
+    TH_ASSIGN(const QuotaMechanism mechanism, kernel.quotas().mechanism(settings.private_area));
+    if (kept->bytes != plan.disk.bytes) {
+      report.warnings.push_back(fmt::format("disk space: asked for {}, {} keeps {}",
+                                            size_text(plan.disk.bytes), to_string(mechanism),
+                                            size_text(kept->bytes)));
+    }
+    if (kept->inodes != plan.disk.inodes) {
+      report.warnings.push_back(fmt::format("disk inodes: asked for {}, {} keeps {}",
+                                            quantity_text(plan.disk.inodes.value),
+                                            to_string(mechanism),
+                                            quantity_text(kept->inodes.value)));
+    }
+  }
+  const auto soft_only = [&](const std::optional<BarrierLimit>& pair) {
+    return pair && pair->barrier < pair->limit && settings.quotatime != std::uint64_t{0};
+  };
+  if (settings.disk_quota && (soft_only(settings.diskspace) || soft_only(settings.diskinodes))) {
+    report.warnings.emplace_back("soft disk limits are kept but not enforced; the hard ones act");
+  }
+  if (plan.disk != TreeLimit{}) {
+    report.lines.push_back(fmt::format("Setting disk quota: {}, {} inodes", size_text(kept->bytes),
+                                       quantity_text(kept->inodes.value)));
+  }
+  return report;
+}
+
+}  // namespace twinhull::resource

@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+
+#include "runtime/config/setting_values.h"
+#include "runtime/resource/resources.h"
+
+namespace twinhull::resource {
+namespace {
+
+constexpr std::uint64_t kLeastShares = 2;
+constexpr std::uint64_t kMostShares = 262144;
+
+std::uint64_t scaled(std::uint64_t value, std::uint64_t factor) {
+  if (value == kUnlimited || value > std::numeric_limits<std::uint64_t>::max() / factor) {
+    return kUnlimited;
+  }
+  return value * factor;
+}
+
+/// What acts at once: the soft limit when there is no grace period, else the hard one.
+std::uint64_t acting_limit(const CtSettings& settings, const BarrierLimit& pair) {
+  return settings.quotatime == std::uint64_t{0} ? pair.barrier : pair.limit;
+}
+
+/// Settings that are read, kept and shown, but that nothing enforces yet.
+std::vector<std::string> unenforced(const CtSettings& settings) {
+  std::vector<std::string> names;
+  for (const auto& [name, pair] : settings.beancounters) {
+    if (name == "numproc" || name == "avnumproc") continue;
+    if (pair.limit != kUnlimited || pair.barrier != kUnlimited) names.push_back(name);
+  }
+  if (settings.vm_overcommit_thousandths.value_or(0) != 0) names.emplace_back("vm_overcommit");
+  if (settings.nodemask) names.emplace_back("nodemask");
+  if (settings.ioprio) names.emplace_back("ioprio");
+  if (settings.iolimit.value_or(0) != 0) names.emplace_back("iolimit");
+  if (settings.iopslimit.value_or(0) != 0) names.emplace_back("iopslimit");
+  if (settings.quotaugidlimit.value_or(0) != 0) names.emplace_back("quotaugidlimit");
+  return names;
+}
+
+Result<std::optional<CpuSet>> allowed_cpus(const CtSettings& settings, const HostInfo& host) {
+  // "auto" follows NODEMASK; without one it is every CPU.
+  if (!settings.cpumask || settings.cpumask->automatic) return std::optional<CpuSet>{};
+  CpuSet set;
+  std::set_intersection(settings.cpumask->cpus.cpus.begin(), settings.cpumask->cpus.cpus.end(),
+                        host.online_cpus.cpus.begin(), host.online_cpus.cpus.end(),
+                        std::back_inserter(set.cpus));
+  if (set.cpus.empty()) {
+    return fail(ErrorCode::invalid_argument, "resource.cpumask",
+                fmt::format("CT {}", settings.id.text()),
+                fmt::format("no CPU of CPUMASK {} is online; this node has {}",
+                            settings.cpumask->cpus.text(), host.online_cpus.text()))
+        .with_exit_code(146)
+        .with_hint(fmt::format("vzctl set {} --cpumask all --save", settings.id.text()));
+  }
+  return std::optional(std::move(set));
+}
+
+}  // namespace
+
+CpuShares to_shares(CpuUnits units) {
+  const std::uint64_t bounded = std::min<std::uint64_t>(units.value, 500000);
+  return {std::clamp((bounded * 1024 + 500) / 1000, kLeastShares, kMostShares)};
+}
+
+Result<std::optional<std::uint64_t>> cpu_limit_percent(const CtSettings& settings,
+                                                       const HostInfo& host) {
+  std::optional<std::uint64_t> percent;
+  if (settings.cpulimit) {
+    percent = settings.cpulimit->value;
+    if (settings.cpulimit->unit == CpuLimitSetting::Unit::megahertz) {
+      if (host.cpu_mhz == 0) {
+        return fail(ErrorCode::not_supported, "resource.cpulimit",
+                    fmt::format("CT {}", settings.id.text()),
+                    "a CPU limit in MHz needs the speed of this node's CPUs, which is unknown")
+            .with_exit_code(2)
+            .with_hint("state the limit in per cent: --cpulimit N");
+      }
+      percent = (settings.cpulimit->value * 100 + host.cpu_mhz - 1) / host.cpu_mhz;
+    }
+  }
+  if (settings.cpus) {
+    const std::uint64_t whole = std::uint64_t{100} * *settings.cpus;
+    percent = percent ? std::min(*percent, whole) : whole;
+  }
+  return percent;
+}
+
+CpuQuota to_quota(std::uint64_t percent) {
+  CpuQuota quota;
+  quota.period = milliseconds(100);
+  quota.quota = milliseconds(1) * static_cast<std::int64_t>(percent);
+  return quota;
+}
+
+Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& host) {
+  ResourcePlan plan;
+  plan.shares = to_shares(settings.cpuunits);
+
+  TH_ASSIGN(const std::optional<std::uint64_t> percent, cpu_limit_percent(settings, host));
+  const std::uint64_t whole_node = std::uint64_t{100} * host.online_cpus.cpus.size();
+  if (percent) plan.quota = to_quota(*percent);
+  if (percent && whole_node != 0 && *percent > whole_node) {
+    plan.warnings.push_back(
+        fmt::format("the CPU limit of {}% is above the node's {}%", *percent, whole_node));
+  }
+  TH_ASSIGN(plan.cpus, allowed_cpus(settings, host));
+  if (plan.cpus && plan.cpus->cpus.size() != settings.cpumask->cpus.cpus.size()) {
+    plan.warnings.push_back(fmt::format("CPUMASK {} is narrowed to the CPUs that are online: {}",
+                                        settings.cpumask->cpus.text(), plan.cpus->text()));
+  }
+
+  if (const auto ram = settings.ram()) {
+    plan.memory.memory = {scaled(ram->value, kPageSize)};
+    if (const auto swap = settings.swap()) plan.memory.swap = {scaled(swap->value, kPageSize)};
+  } else if (settings.swap()) {
+    plan.warnings.emplace_back("swap is not limited: SWAPPAGES acts only together with PHYSPAGES");
+  }
+  plan.tasks = settings.numproc().value_or(kUnlimited);
+
+  if (settings.disk_quota) {
+    if (settings.diskspace) {
+      plan.disk.bytes = {scaled(acting_limit(settings, *settings.diskspace), 1024)};
+    }
+    if (settings.diskinodes) plan.disk.inodes = {acting_limit(settings, *settings.diskinodes)};
+  }
+
+  if (const auto names = unenforced(settings); !names.empty()) {
+    plan.warnings.push_back(
+        fmt::format("kept in the configuration, but not enforced: {}", fmt::join(names, ", ")));
+  }
+  return plan;
+}
+
+}  // namespace twinhull::resource
