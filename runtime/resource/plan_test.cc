@@ -1,0 +1,113 @@
+#include <boost/test/unit_test.hpp>
+
+#include "runtime/resource/resources.h"
+
+namespace twinhull::resource {
+namespace {
+
+struct Fixture {
+  CtSettings settings;
+  HostInfo host;
+  Fixture() {
+    settings.id = CtId{101};
+    host.online_cpus = CpuSet{{0, 1, 2, 3}};
+    host.cpu_mhz = 2400;
+  }
+  ResourcePlan plan() {
+    auto made = plan_resources(settings, host);
+    BOOST_TEST_REQUIRE(made.has_value());
+    return *made;
+  }
+};
+
+BOOST_FIXTURE_TEST_SUITE(resource_plan, Fixture)
+
+BOOST_AUTO_TEST_CASE(units_become_shares) {
+  BOOST_TEST(to_shares({1000}).value == 1024U);
+  BOOST_TEST(to_shares({2000}).value == 2048U);
+  BOOST_TEST(to_shares({8}).value == 8U);
+  BOOST_TEST(to_shares({1}).value == 2U);
+  BOOST_TEST(to_shares({500000}).value == 262144U);
+  BOOST_TEST(to_shares({kUnlimited}).value == 262144U);
+}
+
+BOOST_AUTO_TEST_CASE(the_smaller_of_cpus_and_limit_wins) {
+  BOOST_TEST(!plan().quota.has_value());
+  settings.cpus = 2;
+  BOOST_TEST((plan().quota->quota == milliseconds(200)));
+  settings.cpulimit = CpuLimitSetting{CpuLimitSetting::Unit::percent, 150};
+  BOOST_TEST((plan().quota->quota == milliseconds(150)));
+  settings.cpulimit->value = 300;
+  BOOST_TEST((plan().quota->quota == milliseconds(200)));
+}
+
+BOOST_AUTO_TEST_CASE(megahertz_follow_the_node) {
+  settings.cpulimit = CpuLimitSetting{CpuLimitSetting::Unit::megahertz, 600};
+  BOOST_TEST((plan().quota->quota == milliseconds(25)));
+  settings.cpulimit->value = 1;
+  BOOST_TEST((plan().quota->quota == milliseconds(1)));
+  host.cpu_mhz = 0;
+  const auto refused = plan_resources(settings, host);
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().exit_code == 2);
+  BOOST_TEST((refused.error().code == ErrorCode::not_supported));
+}
+
+BOOST_AUTO_TEST_CASE(a_limit_above_the_node_is_a_warning) {
+  settings.cpulimit = CpuLimitSetting{CpuLimitSetting::Unit::percent, 401};
+  BOOST_TEST(plan().warnings.size() == 1U);
+  settings.cpulimit->value = 400;
+  BOOST_TEST(plan().warnings.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_is_cut_to_what_is_online) {
+  settings.cpumask = CpuMaskSetting{false, CpuSet{{2, 3, 4}}};
+  BOOST_TEST(plan().cpus->text() == "2-3");
+  BOOST_TEST(plan().warnings.size() == 1U);
+  settings.cpumask->cpus = CpuSet{{7}};
+  const auto refused = plan_resources(settings, host);
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().exit_code == 146);
+  settings.cpumask->automatic = true;
+  BOOST_TEST(!plan().cpus.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(memory_is_two_numbers) {
+  BOOST_TEST((plan().memory == MemoryLimit{}));
+  settings.physpages = BarrierLimit{65536, 65536};
+  BOOST_TEST(plan().memory.memory.value == std::uint64_t{256} << 20);
+  BOOST_TEST(plan().memory.swap.value == kUnlimited);
+  settings.swappages = BarrierLimit{0, 0};
+  BOOST_TEST(plan().memory.swap.value == 0U);
+  settings.physpages = BarrierLimit{0, kUnlimited};
+  BOOST_TEST((plan().memory == MemoryLimit{}));
+  BOOST_TEST(plan().warnings.size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(disk_limits_are_hard_unless_there_is_no_grace) {
+  settings.diskspace = BarrierLimit{1000, 2000};
+  settings.diskinodes = BarrierLimit{10, 20};
+  BOOST_TEST(plan().disk.bytes.value == 2000U * 1024);
+  BOOST_TEST(plan().disk.inodes.value == 20U);
+  settings.quotatime = 0;
+  BOOST_TEST(plan().disk.bytes.value == 1000U * 1024);
+  BOOST_TEST(plan().disk.inodes.value == 10U);
+  settings.disk_quota = false;
+  BOOST_TEST((plan().disk == TreeLimit{}));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_enforced_is_named) {
+  settings.beancounters["kmemsize"] = {1, 2};
+  settings.beancounters["numproc"] = {5, 5};
+  settings.beancounters["numfile"] = {};
+  const auto made = plan();
+  BOOST_TEST(made.tasks == 5U);
+  BOOST_REQUIRE_EQUAL(made.warnings.size(), 1U);
+  BOOST_TEST(made.warnings[0].find("kmemsize") != std::string::npos);
+  BOOST_TEST(made.warnings[0].find("num") == std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace twinhull::resource
