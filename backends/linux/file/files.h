@@ -8,7 +8,7 @@
 
 namespace twinhull::linux_backend {
 
-/// Files as the calling process sees them. `options` must outlive the result.
+/// Files as the calling process sees them. Nothing of the options is needed yet.
 std::unique_ptr<Files> make_files(const NodeOptions& options);
 
 }  // namespace twinhull::linux_backend
