@@ -3,6 +3,8 @@
 
 #include <memory>
 
+#include "backends/linux/cgroup/layout.h"
+#include "backends/linux/cgroup/tree.h"
 #include "backends/linux/linux_kernel.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/host.h"
@@ -14,6 +16,10 @@ namespace twinhull::linux_backend {
 /// fits what is mounted. `options` must outlive the result.
 /// Errors: not_supported (no hierarchy is mounted), not_permitted.
 Result<std::unique_ptr<Cgroups>> make_cgroups(const NodeOptions& options);
+
+/// The same for a given layout and tree: the driver is the layout's.
+std::unique_ptr<Cgroups> make_cgroups(const std::string& prefix, CgroupLayout layout,
+                                      std::unique_ptr<CgroupTree> tree);
 
 /// Whether the mounted hierarchies have what cpu_shares, cpu_quota, cpuset, memory_limit,
 /// swap_limit, pids_limit, device_rules or freezer need. Precondition: one of these features.

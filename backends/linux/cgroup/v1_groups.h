@@ -1,0 +1,61 @@
+// Control groups on v1 hierarchies, and on v1 hierarchies with a v2 tree beside them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/linux/cgroup/group_base.h"
+
+namespace twinhull::linux_backend {
+
+/// One directory a hierarchy for each group; files as in Documentation/admin-guide/cgroup-v1.
+class V1Groups : public GroupBase {
+ public:
+  using GroupBase::GroupBase;
+
+  Result<CpuShares> set_cpu_shares(const CgroupPath& path, CpuShares shares) override;
+  Result<std::optional<CpuQuota>> set_cpu_quota(const CgroupPath& path,
+                                                std::optional<CpuQuota> quota) override;
+  Result<CpuSet> set_cpus(const CgroupPath& path, std::optional<CpuSet> cpus) override;
+  Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
+  Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
+  Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) override;
+
+  Status freeze(const CgroupPath& path) override;
+  Status thaw(const CgroupPath& path) override;
+  Result<FreezeState> freeze_state(const CgroupPath& path) override;
+  Result<std::uint64_t> kill_all(const CgroupPath& path) override;
+  Result<CgroupSample> sample(const CgroupPath& path) override;
+
+ protected:
+  [[nodiscard]] std::vector<std::string> mounts() const override;
+  Status prepare(const std::string& mount, const std::string& directory,
+                 const CgroupPath& path) override;
+  bool ours(const std::string& directory) override;
+
+  /// Path of a control file, or not_supported when its controller is not mounted.
+  Result<std::string> file(std::string_view call, const CgroupPath& path,
+                           std::string_view controller, std::string_view name);
+
+ private:
+  Status set_period_and_quota(const CgroupPath& path, const CpuQuota& quota);
+  Result<MemoryLimit> kept_memory(const CgroupPath& path, bool with_swap);
+};
+
+/// The v2 tree beside v1 controllers has no controllers of use, but freezes and kills better: a
+/// group frozen by it can be killed, and cgroup.kill leaves no gap for a fork.
+class HybridGroups final : public V1Groups {
+ public:
+  using V1Groups::V1Groups;
+  Status freeze(const CgroupPath& path) override;
+  Status thaw(const CgroupPath& path) override;
+  Result<FreezeState> freeze_state(const CgroupPath& path) override;
+  Result<std::uint64_t> kill_all(const CgroupPath& path) override;
+
+ protected:
+  [[nodiscard]] std::vector<std::string> mounts() const override;
+};
+
+}  // namespace twinhull::linux_backend
