@@ -37,6 +37,10 @@ struct Session {
   Console& console;
   /// Standard input of the command (`vzctl exec CTID -`, vzmsetkey); read only when needed.
   std::function<std::string()> read_input = [] { return std::string(); };
+  /// Whether programs that the command runs inside a container may use the command's own standard
+  /// streams: true for real programs on a real node. Otherwise their text passes through `console`
+  /// and what they read comes from `read_input`.
+  bool own_streams = false;
 };
 
 /// A command line program as a function: argv[0] is its name; returns the exit code (spec R2).

@@ -121,15 +121,11 @@ Result<Effect> unmount_all(Kernel& kernel, const std::string& target) {
   Duration pause = kShortestPause;
   while (true) {
     Result<Effect> done = mounts.unmount(target);
-    if (!done && done.error().code == ErrorCode::busy) {
-      // Killed processes let go of their root a moment later.
-      if (waited < kUnmountPatience) {
-        TH_TRY(kernel.clock().sleep(pause));
-        waited += pause;
-        pause = std::min(pause * 2, kLongestPause);
-        continue;
-      }
-      done = mounts.unmount(target, /*lazy=*/true);
+    if (!done && done.error().code == ErrorCode::busy && waited < kUnmountPatience) {
+      TH_TRY(kernel.clock().sleep(pause));
+      waited += pause;
+      pause = std::min(pause * 2, kLongestPause);
+      continue;
     }
     if (!done) {
       if (done.error().code == ErrorCode::not_found) return effect;

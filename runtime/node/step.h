@@ -44,8 +44,8 @@ Status perform(Kernel& kernel, const Step& step);
 /// Effect::none when there is no such group. Errors: timed_out (processes stay for 10 s).
 Result<Effect> remove_group(Kernel& kernel, const CgroupPath& group);
 
-/// Takes all mounts off `target`; falls back to a lazy unmount when they stay busy for 2 s.
-/// Effect::none when nothing was mounted.
+/// Takes all mounts off `target`. A busy mount gets 2 s: killed processes let go a moment later.
+/// Effect::none when nothing was mounted. Errors: busy (somebody works inside).
 Result<Effect> unmount_all(Kernel& kernel, const std::string& target);
 
 }  // namespace twinhull

@@ -1,0 +1,70 @@
+#include "runtime/container/live.h"
+
+#include <utility>
+
+#include "runtime/kernel/files.h"
+
+namespace twinhull::container {
+namespace {
+
+/// A removed key is kept as this value: no parameter has it.
+constexpr std::string_view kRemoved = "\x01";
+
+Result<ConfigFile> read_live(Context& context, CtId id) {
+  const std::string path = live_file(context.node, id);
+  const Result<std::string> text = context.kernel().files().read(path);
+  if (!text) {
+    if (text.error().code == ErrorCode::not_found) return ConfigFile();
+    return text.error();
+  }
+  Result<ConfigFile> file = ConfigFile::parse(*text, path);
+  // A half-written record of changes that end with the container is no reason to fail.
+  if (!file) return ConfigFile();
+  return file;
+}
+
+}  // namespace
+
+std::string live_file(const NodeConfig& node, CtId id) {
+  return node.lock_directory + "/" + id.text() + ".live";
+}
+
+Result<ContainerConfig> load_effective_config(Context& context, CtId id) {
+  TH_ASSIGN(ContainerConfig config,
+            load_container_config(context.kernel(), context.layout(), context.node, id));
+  TH_ASSIGN(const ConfigFile live, read_live(context, id));
+  const std::vector<std::string> keys = live.keys();
+  if (keys.empty()) return config;
+  for (const std::string& key : keys) {
+    const std::string value = live.get(key).value_or("");
+    if (value == kRemoved) {
+      config.file.unset(key);
+    } else {
+      TH_TRY(config.file.set(key, value));
+    }
+  }
+  TH_ASSIGN(config.settings, interpret_ct_settings(config.file, context.node, id,
+                                                   context.layout().container_config(id)));
+  return config;
+}
+
+Status record_live(Context& context, CtId id, std::span<const KeyChange> changes, bool saved) {
+  TH_ASSIGN(ConfigFile live, read_live(context, id));
+  const bool was_empty = live.keys().empty();
+  for (const KeyChange& change : changes) {
+    if (saved) {
+      live.unset(change.key);
+    } else {
+      TH_TRY(live.set(change.key, change.value.value_or(std::string(kRemoved))));
+    }
+  }
+  if (live.keys().empty()) return was_empty ? Status() : forget_live(context, id);
+  return context.kernel().files().write(live_file(context.node, id), live.text(), 0600);
+}
+
+Status forget_live(Context& context, CtId id) {
+  TH_TRY(context.kernel().files().remove(live_file(context.node, id)));
+  return {};
+}
+
+}  // namespace twinhull::container

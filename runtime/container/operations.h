@@ -1,0 +1,108 @@
+// The operations on one container (spec R3, F3.5-F3.31).
+//
+// Those marked [lock] change the container: call them inside with_lock (locked.h), which takes the
+// lock and first completes what an earlier command left half done. The others take no lock.
+// Errors carry the exit code of spec R2. Messages to the operator go through the Context's
+// reporter, in the order of the spec.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/config/parameter.h"
+#include "runtime/container/context.h"
+#include "runtime/container/state.h"
+#include "runtime/kernel/processes.h"
+
+namespace twinhull::container {
+
+struct CreateOptions {
+  std::string ostemplate;  ///< empty = the sample's, else DEF_OSTEMPLATE; a leading dot is dropped
+  std::string sample;      ///< empty = CONFIGFILE of vz.conf
+  std::string private_pattern;               ///< --private; may hold $VEID; empty = the node's
+  std::string root_pattern;                  ///< --root
+  std::vector<ParameterRequest> parameters;  ///< --ipadd, --hostname, --name, …
+  bool force = false;                        ///< do not warn below 10 GB of free space
+};
+/// [lock] Builds the private area beside its final name and configures it; only a whole container
+/// gets a configuration file. Errors: exit 29, 44, 46, 47, 48, 78, 82, 91, 137 and parameters' own.
+Status create(Context& context, CtId id, const CreateOptions& options);
+
+struct DestroyOptions {
+  bool safe = false;  ///< keep the data: the private area is renamed to *.destroyed
+};
+/// [lock] Removes the private area, mount point and name; configuration and scripts become
+/// *.destroyed. Errors: exit 32 (running), 41 (mounted), 43 (no private area; the configuration is
+/// cleaned all the same), 14.
+Status destroy(Context& context, CtId id, const DestroyOptions& options);
+
+struct MountOptions {
+  bool skip_scripts = false;  ///< --skip_ve_setup: no action scripts
+};
+/// [lock] Errors: exit 41 (mounted already), 43, 50, 79, 91.
+Status mount(Context& context, CtId id, const MountOptions& options);
+/// [lock] Errors: exit 32 (running), 40 (not mounted), 51, 79.
+Status unmount(Context& context, CtId id, const MountOptions& options);
+
+struct StartOptions {
+  bool wait = false;        ///< return only when the system inside is up
+  bool force = false;       ///< start although DISABLED
+  bool skip_setup = false;  ///< --skip_ve_setup: no action scripts, nothing configured inside
+};
+/// [lock] Errors: exit 14, 32, 43, 47, 50, 78, 79, 91, 105, 133 and those of limits. Nothing is
+/// left behind after an error.
+Status start(Context& context, CtId id, const StartOptions& options);
+
+struct StopOptions {
+  bool fast = false;          ///< kill at once
+  bool skip_unmount = false;  ///< leave it mounted
+  bool skip_scripts = false;  ///< no action scripts
+};
+/// [lock] A container that is only mounted is unmounted. Errors: exit 31 (neither), 33.
+Status stop(Context& context, CtId id, const StopOptions& options);
+
+/// [lock] stop, when it runs, and start.
+Status restart(Context& context, CtId id, const StopOptions& stop_options,
+               const StartOptions& start_options);
+
+/// How `set` treats a change that a running container cannot take (spec R3).
+enum class SetMode : std::uint8_t { warn, ignore, restart };
+struct SetOptions {
+  std::vector<ParameterRequest> parameters;
+  bool save = false;
+  SetMode mode = SetMode::warn;
+  std::vector<std::string> passwords;  ///< "user:password", never shown or saved
+  bool crypted = false;                ///< the passwords are hashes
+};
+/// [lock] Validates every change before any is applied; applies to the running container, and with
+/// `save` to CTID.conf. When one part cannot be applied the others are taken back and nothing is
+/// saved. Without `save` a change lasts until the container stops.
+Status set(Context& context, CtId id, const SetOptions& options);
+
+/// [lock] Sets a user's password, creating the user. A container that is down is mounted meanwhile.
+/// Errors: exit 74 and those of mount.
+Status set_password(Context& context, const CtSettings& settings, const std::string& user_password,
+                    bool crypted);
+
+/// Whether "user:password" can be set: a plain user name, one line. Errors: exit 74.
+Status check_password(CtId id, const std::string& user_password);
+
+/// Which of the three exec commands (spec F3.31).
+enum class ExecKind : std::uint8_t {
+  exec,   ///< through a shell; non-zero becomes 8
+  exec2,  ///< through a shell; the command's own code
+  exec3,  ///< the words as they are, no shell; the command's own code
+};
+/// Runs a command in the running container; words "-" alone: commands from standard input.
+/// The result is the exit code. Errors: exit 15 (timed out), 31, 20 (no command).
+Result<int> execute(Context& context, CtId id, ExecKind kind,
+                    const std::vector<std::string>& words);
+/// A root shell on the command's terminal; `command` instead when it is not empty.
+Result<int> enter(Context& context, CtId id, const std::string& command);
+/// Runs a script file of the node inside. A container that is down is mounted meanwhile, in a
+/// minimal environment [then under the lock that the caller takes]. The result is its exit code.
+Result<int> run_script(Context& context, CtId id, const std::string& script_path);
+
+}  // namespace twinhull::container

@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "runtime/config/container_index.h"
+#include "runtime/container/live.h"
+#include "runtime/container/operations.h"
+#include "runtime/container/set_live.h"
+#include "runtime/kernel/host.h"
+#include "runtime/kernel/mounts.h"
+#include "runtime/network/venet.h"
+#include "runtime/node/exit_codes.h"
+#include "runtime/node/journal.h"
+#include "runtime/node/undo.h"
+
+namespace twinhull::container {
+namespace {
+
+/// One side of a change: what is saved, or what runs.
+struct Change {
+  ContainerConfig before;
+  std::vector<KeyChange> keys;
+  ContainerConfig after;
+};
+
+struct Plan {
+  Change saved;  ///< against CTID.conf
+  Change live;   ///< against what the running container has
+  std::optional<ProcessRef> init;
+  bool mounted = false;
+  bool renames = false;            ///< NAME changes
+  std::vector<std::string> later;  ///< options that a running container takes at its next start
+  std::vector<std::string> idle;   ///< options that do nothing without --save
+};
+
+Error refusal(CtId id, const std::string& what, ExitCode code) {
+  return fail(ErrorCode::invalid_argument, "container.set", "CT " + id.text(), what)
+      .with_exit_code(to_int(code));
+}
+
+Result<Change> make_change(Context& context, CtId id, ContainerConfig before,
+                           std::span<const ParameterRequest> requests, const HostInfo& host) {
+  Change change;
+  TH_ASSIGN(change.keys, parse_parameters(requests, {before.settings, context.node, host}));
+  change.after.file = before.file;
+  TH_TRY(apply_changes(change.after.file, change.keys));
+  TH_ASSIGN(change.after.settings, interpret_ct_settings(change.after.file, context.node, id,
+                                                         context.layout().container_config(id)));
+  change.before = std::move(before);
+  return change;
+}
+
+/// Sorts the requests by what they can do now.
+Status sort_requests(CtId id, const SetOptions& options, Plan& plan) {
+  for (const ParameterRequest& request : options.parameters) {
+    const Parameter* parameter = find_parameter(request.option);
+    if (parameter == nullptr) continue;  // parse_parameters has the better message
+    const std::string option = "--" + std::string(parameter->option);
+    if (parameter->needs_save && !options.save)
+      return refusal(id, option + " needs --save", ExitCode::bad_command_line);
+    const bool config_only =
+        parameter->area == ParameterArea::identity || parameter->area == ParameterArea::life;
+    if (config_only) {
+      if (!options.save) plan.idle.push_back(option);
+    } else if (!parameter->live) {
+      plan.later.push_back(option);
+    }
+  }
+  return {};
+}
+
+std::vector<IpPrefix> new_addresses(const Change& change) {
+  std::vector<IpPrefix> added;
+  const std::vector<IpPrefix>& had = change.before.settings.addresses;
+  for (const IpPrefix& address : change.after.settings.addresses)
+    if (std::none_of(had.begin(), had.end(),
+                     [&](const IpPrefix& entry) { return entry.address == address.address; }))
+      added.push_back(address);
+  return added;
+}
+
+Status check_name_free(Context& context, CtId id, const std::string& name) {
+  if (name.empty()) return {};
+  TH_TRY(check_name(name));
+  TH_ASSIGN(const std::optional<CtId> owner, find_name(context.kernel(), context.layout(), name));
+  if (owner && *owner != id)
+    return fail(ErrorCode::exists, "container.set", "CT " + id.text(),
+                "the name \"" + name + "\" belongs to CT " + owner->text())
+        .with_exit_code(to_int(ExitCode::set_name));
+  return {};
+}
+
+Result<Plan> make_plan(Context& context, CtId id, const SetOptions& options) {
+  Kernel& kernel = context.kernel();
+  Plan plan;
+  TH_TRY(sort_requests(id, options, plan));
+  for (const std::string& password : options.passwords) TH_TRY(check_password(id, password));
+  if (options.mode == SetMode::restart && !options.save)
+    return refusal(id, "--setmode restart needs --save: a restart forgets unsaved changes",
+                   ExitCode::bad_command_line);
+  TH_ASSIGN(const HostInfo host, kernel.host().info());
+  TH_ASSIGN(ContainerConfig config,
+            load_container_config(kernel, context.layout(), context.node, id));
+  TH_ASSIGN(plan.init, kernel.processes().find(label_of(id)));
+  TH_ASSIGN(const std::optional<MountInfo> mount, kernel.mounts().find(config.settings.root));
+  plan.mounted = mount.has_value();
+  if (plan.init) {
+    TH_ASSIGN(ContainerConfig effective, load_effective_config(context, id));
+    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), options.parameters, host));
+  }
+  TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), options.parameters, host));
+  plan.renames = options.save && plan.saved.before.settings.name != plan.saved.after.settings.name;
+  if (plan.renames) TH_TRY(check_name_free(context, id, plan.saved.after.settings.name));
+  TH_TRY(network::check_free(kernel, id, new_addresses(plan.init ? plan.live : plan.saved)));
+  return plan;
+}
+
+/// Writes CTID.conf, and the name beside it when that changes.
+Status save(Context& context, CtId id, const Plan& plan, UndoList& undo) {
+  Kernel& kernel = context.kernel();
+  if (plan.renames) {
+    const std::string before = plan.saved.before.settings.name;
+    undo.add(UndoList::When::on_failure, "the earlier name", [&context, id, before] {
+      return set_name(context.kernel(), context.layout(), id, before);
+    });
+    TH_TRY(set_name(kernel, context.layout(), id, plan.saved.after.settings.name));
+  }
+  if (!plan.saved.keys.empty())
+    TH_TRY(save_container_config(kernel, context.layout(), id, plan.saved.after.file));
+  return {};
+}
+
+Status set_passwords(Context& context, const Plan& plan, const SetOptions& options) {
+  for (const std::string& password : options.passwords)
+    TH_TRY(set_password(context, plan.saved.before.settings, password, options.crypted));
+  return {};
+}
+
+Status run_set(Context& context, CtId id, const SetOptions& options, const Plan& plan,
+               UndoList& undo) {
+  if (plan.init) {
+    TH_TRY(
+        apply_live(context, plan.live.before.settings, plan.live.after.settings, *plan.init, undo));
+  } else if (plan.mounted && options.save) {
+    TH_TRY(apply_live_disk(context, plan.saved.before.settings, plan.saved.after.settings, undo));
+  }
+  // Last of what may fail and first of what cannot be taken back.
+  if (plan.init) TH_TRY(set_passwords(context, plan, options));
+  if (options.save) TH_TRY(save(context, id, plan, undo));
+  if (plan.init) {
+    const Change& change = options.save ? plan.saved : plan.live;
+    TH_TRY(record_live(context, id, change.keys, options.save));
+  }
+  return {};
+}
+
+void tell_limits_of_effect(Context& context, const SetOptions& options, const Plan& plan) {
+  const auto list = [](const std::vector<std::string>& names) {
+    std::string text;
+    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  if (!plan.idle.empty())
+    context.reporter.warn(list(plan.idle) + " has an effect only with --save");
+  const bool something = options.parameters.size() > plan.idle.size();
+  if (!plan.init && !options.save && something)
+    context.reporter.warn("Container is not running: there is nothing to apply; use --save");
+  if (plan.init && !plan.later.empty() && options.mode == SetMode::warn)
+    context.reporter.warn("unable to set " + list(plan.later) +
+                          " on running Container; restart it for that");
+}
+
+}  // namespace
+
+Status set(Context& context, CtId id, const SetOptions& options) {
+  Kernel& kernel = context.kernel();
+  if (options.parameters.empty() && options.passwords.empty())
+    return refusal(id, "no parameter was given", ExitCode::bad_command_line)
+        .with_hint("see vzctl set --help");
+  TH_ASSIGN(const Plan plan, make_plan(context, id, options));
+  tell_limits_of_effect(context, options, plan);
+
+  // A container that is down is mounted for its passwords, under a journal of its own.
+  if (!plan.init) TH_TRY(set_passwords(context, plan, options));
+
+  // One atomic write needs no journal; several effects do.
+  const bool journaled = plan.init || plan.renames;
+  const std::string journal = context.node.journal_file(id);
+  Intent intent;
+  intent.operation = "set";
+  intent.durable = plan.renames;
+  if (journaled) TH_TRY(write_intent(kernel, journal, intent));
+  UndoList undo(kernel);
+  const Status result = undo.close(run_set(context, id, options, plan, undo));
+  if (!undo.clean()) return result;
+  if (journaled) {
+    const Status cleared = clear_intent(kernel, journal, intent.durable);
+    if (result && !cleared) return cleared;
+  }
+  TH_TRY(result);
+  if (options.save) context.reporter.say("Saved parameters for Container " + id.text());
+  if (plan.init && options.mode == SetMode::restart && !plan.later.empty())
+    return restart(context, id, {}, {});
+  return {};
+}
+
+}  // namespace twinhull::container
