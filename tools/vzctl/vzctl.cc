@@ -66,10 +66,11 @@ Result<int> run_script_file(Context& context, CtId id, const std::string& path) 
             context.kernel().processes().find(container::label_of(id)));
   if (init) return container::run_script(context, id, path);
   int code = 0;
-  TH_TRY(container::with_lock(context, id, "mounting", [&]() -> Status {
+  const Status done = container::with_lock(context, id, "mounting", [&]() -> Status {
     TH_ASSIGN(code, container::run_script(context, id, path));
     return {};
-  }));
+  });
+  if (!done) return done.error();
   return code;
 }
 
@@ -112,11 +113,12 @@ Result<int> run(Context& context, const Invocation& invocation) {
       return run_script_file(context, id, invocation.words.front());
     default: break;
   }
-  TH_TRY(container::with_lock(context, id, lock_status(invocation.command), [&]() -> Status {
+  const auto body = [&]() -> Status {
     // Under the lock: recovery may just have completed a deletion or taken back a creation.
     if (invocation.command != Command::create) TH_TRY(require_configured(context, id));
     return run_locked(context, id, invocation);
-  }));
+  };
+  TH_TRY(container::with_lock(context, id, lock_status(invocation.command), body));
   return 0;
 }
 
