@@ -1,0 +1,60 @@
+// What must be true after every step, whatever the scenario is about.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "scenarios/engine/stage.h"
+
+namespace twinhull::scenario {
+
+/// Data that a scenario has stored, synced and had acknowledged.
+struct RememberedFile {
+  CtId container;
+  std::string path;
+  std::string content;
+};
+
+/// How strictly a node is looked at.
+enum class Strictness {
+  idle,      ///< nothing runs: nothing may be left over
+  busy,      ///< a command runs on the node: only what is true at every moment
+  disturbed, ///< after a power cut or a killed command, until the next command has cleaned up
+};
+
+/// What one node holds of one container.
+struct ContainerTrace {
+  bool config = false;
+  bool private_area = false;
+  bool mounted = false;
+  bool running = false;
+  bool frozen = false;
+  bool cgroup = false;
+  bool link = false;
+  bool lock = false;
+  bool journal = false;
+};
+
+/// Everything that a node holds, by container.
+struct NodeTrace {
+  std::map<CtId, ContainerTrace> containers;
+  std::map<CtId, std::string> configs;    ///< text of each configuration
+  std::map<std::string, CtId> names;      ///< names directory
+  std::vector<std::string> strangers;     ///< objects of the product that belong to no container
+};
+
+/// Looks at one node. Precondition: it has power. Errors: those of the kernel.
+Result<NodeTrace> look_at(Kernel& kernel, const Layout& layout);
+
+/// Where a container's files are found: its mounted root, else the upper layer of its area.
+Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id);
+
+/// All violations, one line each; empty = all is well. `strictness` by node name; absent = idle.
+/// Nodes without power are left out, and "exactly one node" then is not demanded.
+std::vector<std::string> violations(Stage& stage, const std::vector<std::string>& nodes,
+                                    const std::map<std::string, Strictness>& strictness,
+                                    const std::vector<RememberedFile>& remembered);
+
+}  // namespace twinhull::scenario

@@ -1,0 +1,301 @@
+#include "scenarios/engine/player.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "scenarios/engine/pattern.h"
+#include "scenarios/engine/text.h"
+
+namespace twinhull::scenario {
+namespace {
+
+const char* kind_of(const Step& step) {
+  struct Names {
+    const char* operator()(const RunStep& run) const { return run.background ? "start" : "run"; }
+    const char* operator()(const WaitStep&) const { return "wait"; }
+    const char* operator()(const SleepStep&) const { return "sleep"; }
+    const char* operator()(const PutStep&) const { return "put"; }
+    const char* operator()(const WriteStep&) const { return "write"; }
+    const char* operator()(const ForgetStep&) const { return "forget"; }
+    const char* operator()(const LoadStep&) const { return "load"; }
+    const char* operator()(const RecordStep&) const { return "record"; }
+    const char* operator()(const FaultStep&) const { return "fault"; }
+    const char* operator()(const ExpectStep&) const { return "expect"; }
+  };
+  return std::visit(Names{}, step.action);
+}
+
+std::string node_of(const Step& step) {
+  return std::visit(
+      [](const auto& action) -> std::string {
+        if constexpr (requires { action.node; }) return action.node;
+        else return "";
+      },
+      step.action);
+}
+
+/// Whether a command changes containers, so that it cleans up what a broken one has left.
+bool changes_containers(const std::vector<std::string>& argv) {
+  if (argv.empty() || argv[0] == "vzlist") return false;
+  if (argv[0] == "vzmigrate") return true;
+  if (argv.size() < 2) return false;
+  static const std::set<std::string> readers = {"exec", "exec2", "exec3", "enter", "status"};
+  return !readers.contains(argv[1]);
+}
+
+/// The words of a command line that may name a container.
+std::vector<std::string> subjects(const std::vector<std::string>& argv) {
+  std::vector<std::string> out;
+  if (argv.size() > 2 && argv[0] == "vzctl") out.push_back(argv[2]);
+  if (!argv.empty() && argv[0] == "vzmigrate")
+    for (std::size_t i = 1; i < argv.size(); ++i)
+      if (parse_integer(argv[i].substr(0, argv[i].find(':')))) out.push_back(argv[i]);
+  return out;
+}
+
+}  // namespace
+
+Duration TraceDemand::between(Duration from, Duration to) const {
+  Duration total{0};
+  for (std::size_t i = 0; i < percents.size(); ++i) {
+    const Duration a = std::max(from, start + interval * static_cast<std::int64_t>(i));
+    const Duration b = std::min(to, start + interval * static_cast<std::int64_t>(i + 1));
+    if (b > a) total += (b - a) * static_cast<std::int64_t>(percents[i] * cpus) / 100;
+  }
+  return total;
+}
+
+Player::Player(const Scenario& scenario, std::unique_ptr<Stage> stage)
+    : scenario_(scenario), stage_(std::move(stage)) {
+  report_.file = scenario.file;
+  report_.name = scenario.name;
+  report_.description = scenario.description;
+  report_.area = scenario.area;
+  report_.backend = stage_->abilities().backend;
+  report_.nodes = node_names();
+}
+
+std::vector<std::string> Player::node_names() const {
+  std::vector<std::string> names;
+  for (const NodePlan& node : scenario_.nodes) names.push_back(node.name);
+  return names;
+}
+
+Status Player::begin(std::uint64_t seed) {
+  report_.seed = seed;
+  return stage_->build(scenario_, seed);
+}
+
+void Player::fail_step(std::size_t index, const std::string& problem) {
+  const Step& step = scenario_.steps[index];
+  report_.outcome = Outcome::failed;
+  report_.problem = Diagnostic{scenario_.file, step.mark, step.title + ": " + problem, ""}.message();
+  if (!report_.steps.empty()) {
+    report_.steps.back().failed = true;
+    report_.steps.back().problem = problem;
+  }
+}
+
+bool Player::play(std::size_t index) {
+  const Step& step = scenario_.steps[index];
+  position_ = index + 1;
+  if (step.at && *step.at > stage_->now()) {
+    if (const Status waited = stage_->advance(*step.at - stage_->now()); !waited) {
+      fail_step(index, waited.error().message());
+      return false;
+    }
+  }
+  if (step.after) {
+    if (const Status waited = stage_->advance(*step.after); !waited) {
+      fail_step(index, waited.error().message());
+      return false;
+    }
+  }
+  StepReport entry;
+  entry.title = step.title;
+  entry.node = node_of(step);
+  entry.kind = kind_of(step);
+  entry.mark = step.mark;
+  entry.start = stage_->now();
+  entry.fault = std::holds_alternative<FaultStep>(step.action);
+  report_.steps.push_back(std::move(entry));
+
+  Problem problem = std::visit([&](const auto& action) { return act(action); }, step.action);
+  report_.steps.back().end = stage_->now();
+  if (!problem) problem = judge_invariants();
+  if (!problem) return true;
+  fail_step(index, *problem);
+  return false;
+}
+
+const ScenarioReport& Player::play_all() {
+  while (position_ < scenario_.steps.size())
+    if (!play(position_)) break;
+  finish();
+  return report_;
+}
+
+void Player::finish() {
+  if (finished_) return;
+  finished_ = true;
+  for (auto& [id, command] : background_) {
+    const auto end = stage_->poll(command.command);
+    if (end && end->has_value()) continue;
+    // What the scenario did not wait for ends with it; whether it can be killed changes nothing.
+    static_cast<void>(stage_->kill(command.command));
+  }
+  report_.simulated = stage_->now();
+  report_.digest = stage_->digest();
+  for (const std::string& node : node_names()) report_.kernel_calls += stage_->calls(node);
+  std::map<std::pair<std::string, std::string>, Duration> open;
+  for (const LifeRecord& record : stage_->life_records()) {
+    const auto key = std::make_pair(record.node, record.label);
+    if (record.up) {
+      open[key] = record.at;
+    } else if (const auto found = open.find(key); found != open.end()) {
+      report_.bars.push_back({record.node, record.label, found->second, record.at});
+      open.erase(found);
+    }
+  }
+  for (const auto& [key, from] : open)
+    report_.bars.push_back({key.first, key.second, from, report_.simulated});
+}
+
+Result<std::unique_ptr<Player>> Player::branch() const {
+  for (const auto& [id, command] : background_)
+    if (!command.ended)
+      return fail(ErrorCode::busy, "player.branch", id, "a background command still runs");
+  TH_ASSIGN(auto stage, stage_->branch());
+  auto copy = std::make_unique<Player>(scenario_, std::move(stage));
+  copy->report_ = report_;
+  copy->remembered_ = remembered_;
+  copy->demands_ = demands_;
+  copy->disturbed_ = disturbed_;
+  copy->armed_cuts_ = armed_cuts_;
+  copy->position_ = position_;
+  return copy;
+}
+
+Result<CommandEnd> Player::command(const std::string& node, std::vector<std::string> argv,
+                                   const std::string& input, Duration timeout) {
+  TH_ASSIGN(const StageCommand id, stage_->start({node, std::move(argv), input}));
+  return stage_->wait(id, timeout);
+}
+
+void Player::touched(const std::vector<std::string>& argv) {
+  if (!changes_containers(argv)) return;
+  for (const std::string& word : subjects(argv)) disturbed_.erase(word.substr(0, word.find(':')));
+}
+
+void Player::disturbed(const std::vector<std::string>& argv) {
+  if (!changes_containers(argv)) return;
+  for (const std::string& word : subjects(argv)) disturbed_.insert(word.substr(0, word.find(':')));
+}
+
+bool Player::background_work() const {
+  return std::any_of(background_.begin(), background_.end(), [](const auto& item) {
+    return !item.second.ended && !item.second.load;
+  });
+}
+
+Player::Problem Player::judge_end(const EndCheck& wanted, const CommandEnd& end, Duration elapsed,
+                                  const std::string& line) const {
+  if (std::find(wanted.exits.begin(), wanted.exits.end(), end.exit_code) == wanted.exits.end()) {
+    std::string codes;
+    for (const int code : wanted.exits)
+      codes += (codes.empty() ? "" : " or ") + std::to_string(code);
+    return fmt::format("`{}` ended with {} instead of {}; stdout \"{}\", stderr \"{}\"", line,
+                       end.killed ? std::string("a kill") : std::to_string(end.exit_code), codes,
+                       excerpt(end.out), excerpt(end.error));
+  }
+  if (const auto wrong = mismatch(wanted.out, end.out, "stdout of `" + line + "`")) return wrong;
+  if (const auto wrong = mismatch(wanted.error, end.error, "stderr of `" + line + "`"))
+    return wrong;
+  if (wanted.elapsed && !wanted.elapsed->contains(elapsed.count()))
+    return fmt::format("`{}` took {}, wanted {}", line, duration_text(elapsed),
+                       wanted.elapsed->text);
+  return std::nullopt;
+}
+
+Player::Problem Player::judge_invariants() {
+  // Commands that have ended meanwhile no longer excuse anything.
+  for (auto& [id, command] : background_) {
+    if (command.ended) continue;
+    const auto end = stage_->poll(command.command);
+    if (!end) return "background command '" + id + "': " + end.error().message();
+    if (!end->has_value()) continue;
+    command.ended = true;
+    if ((*end)->killed) disturbed(command.argv);
+    else touched(command.argv);
+  }
+  std::map<std::string, Strictness> strictness;
+  for (const std::string& node : node_names())
+    strictness[node] = background_work()     ? Strictness::busy
+                       : disturbed_.empty() ? Strictness::idle
+                                             : Strictness::disturbed;
+  const auto found = violations(*stage_, node_names(), strictness, remembered_);
+  if (found.empty()) return std::nullopt;
+  std::string text = "invariant broken: ";
+  for (std::size_t i = 0; i < found.size() && i < 4; ++i) text += (i > 0 ? "; " : "") + found[i];
+  if (found.size() > 4) text += fmt::format("; and {} more", found.size() - 4);
+  return text;
+}
+
+std::optional<std::string> unsuitable(const Scenario& scenario, const StageAbilities& abilities) {
+  if (abilities.backend != "sim" && !scenario.portable)
+    return "not marked portable: it needs the simulator";
+  const auto lacks = [&](const std::string& what) {
+    return "the " + abilities.backend + " backend cannot " + what;
+  };
+  for (const Step& step : scenario.steps) {
+    if (const auto* fault = std::get_if<FaultStep>(&step.action)) {
+      using Kind = FaultStep::Kind;
+      switch (fault->kind) {
+        case Kind::power_off:
+        case Kind::power_on:
+          if (!abilities.power) return lacks("cut the power of a node");
+          break;
+        case Kind::cut_link:
+        case Kind::mend_link:
+          if (!abilities.links) return lacks("cut a cable");
+          break;
+        case Kind::fill_disk:
+        case Kind::free_disk:
+          if (!abilities.disk) return lacks("fill a disk");
+          break;
+        case Kind::kill:
+        case Kind::interrupt:
+          if (!abilities.signals) return lacks("signal a command");
+          break;
+        default:
+          if (!abilities.call_faults) return lacks("make a kernel call fail");
+      }
+    }
+    if (const auto* expect = std::get_if<ExpectStep>(&step.action))
+      for (const MarkedCheck& check : expect->checks)
+        if (std::holds_alternative<DowntimeCheck>(check.check) && !abilities.life_events)
+          return lacks("tell downtime");
+  }
+  return std::nullopt;
+}
+
+ScenarioReport perform(const Scenario& scenario, std::uint64_t seed, const StageFactory& factory) {
+  Player player(scenario, factory());
+  ScenarioReport report = player.report();
+  report.seed = seed;
+  if (const auto reason = unsuitable(scenario, player.stage().abilities())) {
+    report.outcome = Outcome::skipped;
+    report.problem = *reason;
+    return report;
+  }
+  if (const Status built = player.begin(seed); !built) {
+    report.outcome = Outcome::failed;
+    report.problem = scenario.file + ": cannot build the world: " + built.error().message();
+    return report;
+  }
+  player.play_all();
+  return player.take_report();
+}
+
+}  // namespace twinhull::scenario

@@ -1,0 +1,40 @@
+#include "tools/stages/node_observer.h"
+
+#include <utility>
+
+namespace twinhull::tools {
+
+using scenario::CallFault;
+
+std::optional<Error> NodeObserver::before(const Call& call) {
+  const auto gone = [&] {
+    return fail(ErrorCode::node_down, call.name, call.object, "the command was killed");
+  };
+  if (killed_) return gone();
+  ++calls_.count;
+  if (!calls_.fault) return std::nullopt;
+  const CallFault& fault = *calls_.fault;
+  if (!fault.call.empty() && fault.call != call.name) return std::nullopt;
+  if (call.object.find(fault.object) == std::string_view::npos) return std::nullopt;
+  if (++calls_.matching < fault.nth) return std::nullopt;
+  const CallFault acting = *std::exchange(calls_.fault, std::nullopt);
+  switch (acting.effect) {
+    case CallFault::Effect::fail: {
+      Error error = fail(acting.code, call.name, call.object, "made to fail by the scenario");
+      error.injected = true;
+      return error;
+    }
+    case CallFault::Effect::kill:
+      killed_ = true;
+      return gone();
+    case CallFault::Effect::power_cut:
+      killed_ = true;
+      calls_.cut_power();
+      return fail(ErrorCode::node_down, call.name, call.object, "the node has lost its power");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> NodeObserver::after(const Call&, const CallOutcome&) { return std::nullopt; }
+
+}  // namespace twinhull::tools
