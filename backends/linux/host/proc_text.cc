@@ -1,0 +1,48 @@
+#include "backends/linux/host/proc_text.h"
+
+#include <charconv>
+
+namespace twinhull::linux_backend {
+namespace {
+
+/// Reads "12.34" as 1234 and moves past it; more digits than two are cut off.
+std::optional<std::uint64_t> take_hundredths(std::string_view& text) {
+  std::uint64_t whole = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), whole);
+  if (error != std::errc{} || whole > 1'000'000'000) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  std::uint64_t value = whole * 100;
+  if (text.empty() || text.front() != '.') return value;
+  text.remove_prefix(1);
+  for (std::uint64_t weight = 10; !text.empty() && text.front() >= '0' && text.front() <= '9';
+       weight /= 10) {
+    value += static_cast<std::uint64_t>(text.front() - '0') * weight;
+    text.remove_prefix(1);
+  }
+  return value;
+}
+
+}  // namespace
+
+std::uint64_t parse_cpu_mhz(std::string_view cpuinfo) {
+  const auto at = cpuinfo.find("cpu MHz");
+  if (at == std::string_view::npos) return 0;
+  cpuinfo.remove_prefix(at);
+  const auto colon = cpuinfo.find(": ");
+  if (colon == std::string_view::npos) return 0;
+  cpuinfo.remove_prefix(colon + 2);
+  return (take_hundredths(cpuinfo).value_or(0) + 50) / 100;
+}
+
+std::optional<LoadAverage> parse_load(std::string_view loadavg) {
+  LoadAverage load;
+  for (std::uint64_t& value : load.hundredths) {
+    const auto number = take_hundredths(loadavg);
+    if (!number || loadavg.empty() || loadavg.front() != ' ') return std::nullopt;
+    value = *number;
+    loadavg.remove_prefix(1);
+  }
+  return load;
+}
+
+}  // namespace twinhull::linux_backend

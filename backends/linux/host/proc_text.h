@@ -1,0 +1,18 @@
+// Texts of /proc.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "runtime/kernel/host.h"
+
+namespace twinhull::linux_backend {
+
+/// First "cpu MHz" of /proc/cpuinfo, rounded; 0 when it has none (other architectures).
+std::uint64_t parse_cpu_mhz(std::string_view cpuinfo);
+
+/// "0.51 1.02 12.00 2/300 4711"; std::nullopt for another form.
+std::optional<LoadAverage> parse_load(std::string_view loadavg);
+
+}  // namespace twinhull::linux_backend
