@@ -7,7 +7,9 @@ bool call_name_matches(std::string_view pattern, std::string_view name) {
   return pattern.back() == '.' ? name.starts_with(pattern) : name == pattern;
 }
 
-std::optional<Error> CallCounter::before(const Call&) { return std::nullopt; }
+std::optional<Error> CallCounter::before(const Call&) {
+  return std::nullopt;
+}
 
 std::optional<Error> CallCounter::after(const Call& call, const CallOutcome& outcome) {
   const std::lock_guard lock(mutex_);

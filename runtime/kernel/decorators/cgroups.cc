@@ -21,29 +21,31 @@ class ObservedCgroups final : public Cgroups {
     return hook_.call("cgroups.children", parent.text, [&] { return inner_.children(parent); });
   }
   Result<CpuShares> set_cpu_shares(Path path, CpuShares shares) override {
-    return hook_.call("cgroups.set_cpu_shares", path.text,
-                      [&] { return inner_.set_cpu_shares(path, shares); }, shares);
+    return hook_.call(
+        "cgroups.set_cpu_shares", path.text, [&] { return inner_.set_cpu_shares(path, shares); },
+        shares);
   }
-  Result<std::optional<CpuQuota>> set_cpu_quota(Path path,
-                                                std::optional<CpuQuota> quota) override {
-    return hook_.call("cgroups.set_cpu_quota", path.text,
-                      [&] { return inner_.set_cpu_quota(path, quota); }, quota);
+  Result<std::optional<CpuQuota>> set_cpu_quota(Path path, std::optional<CpuQuota> quota) override {
+    return hook_.call(
+        "cgroups.set_cpu_quota", path.text, [&] { return inner_.set_cpu_quota(path, quota); },
+        quota);
   }
   Result<CpuSet> set_cpus(Path path, std::optional<CpuSet> cpus) override {
-    return hook_.call("cgroups.set_cpus", path.text, [&] { return inner_.set_cpus(path, cpus); },
-                      cpus);
+    return hook_.call(
+        "cgroups.set_cpus", path.text, [&] { return inner_.set_cpus(path, cpus); }, cpus);
   }
   Result<MemoryLimit> set_memory(Path path, MemoryLimit limit) override {
-    return hook_.call("cgroups.set_memory", path.text,
-                      [&] { return inner_.set_memory(path, limit); }, limit);
+    return hook_.call(
+        "cgroups.set_memory", path.text, [&] { return inner_.set_memory(path, limit); }, limit);
   }
   Result<std::uint64_t> set_pids(Path path, std::uint64_t most) override {
-    return hook_.call("cgroups.set_pids", path.text, [&] { return inner_.set_pids(path, most); },
-                      most);
+    return hook_.call(
+        "cgroups.set_pids", path.text, [&] { return inner_.set_pids(path, most); }, most);
   }
   Status set_devices(Path path, const std::vector<DeviceRule>& allowed) override {
-    return hook_.call("cgroups.set_devices", path.text,
-                      [&] { return inner_.set_devices(path, allowed); }, allowed);
+    return hook_.call(
+        "cgroups.set_devices", path.text, [&] { return inner_.set_devices(path, allowed); },
+        allowed);
   }
   Status freeze(Path path) override {
     return hook_.call("cgroups.freeze", path.text, [&] { return inner_.freeze(path); });
@@ -52,8 +54,7 @@ class ObservedCgroups final : public Cgroups {
     return hook_.call("cgroups.thaw", path.text, [&] { return inner_.thaw(path); });
   }
   Result<FreezeState> freeze_state(Path path) override {
-    return hook_.call("cgroups.freeze_state", path.text,
-                      [&] { return inner_.freeze_state(path); });
+    return hook_.call("cgroups.freeze_state", path.text, [&] { return inner_.freeze_state(path); });
   }
   Result<std::uint64_t> kill_all(Path path) override {
     return hook_.call("cgroups.kill_all", path.text, [&] { return inner_.kill_all(path); });

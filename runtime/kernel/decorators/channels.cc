@@ -14,17 +14,17 @@ class ObservedChannel final : public Channel {
     return hook_.call("channels.send", peer_, [&] { return inner_->send(message); }, message);
   }
   Result<std::optional<std::string>> receive(Duration timeout) override {
-    return hook_.call("channels.receive", peer_, [&] { return inner_->receive(timeout); },
-                      timeout);
+    return hook_.call("channels.receive", peer_, [&] { return inner_->receive(timeout); }, timeout);
   }
   Result<TransferResult> send_tree(const std::string& path,
                                    const TransferOptions& options) override {
-    return hook_.call("channels.send_tree", peer_,
-                      [&] { return inner_->send_tree(path, options); }, path, options);
+    return hook_.call(
+        "channels.send_tree", peer_, [&] { return inner_->send_tree(path, options); }, path,
+        options);
   }
   Result<TransferResult> receive_tree(const std::string& path) override {
-    return hook_.call("channels.receive_tree", peer_, [&] { return inner_->receive_tree(path); },
-                      path);
+    return hook_.call(
+        "channels.receive_tree", peer_, [&] { return inner_->receive_tree(path); }, path);
   }
   void close() override {
     // The caller cannot be told of a refusal; the observer knows, and the channel stays open.
@@ -47,9 +47,9 @@ class ObservedChannels final : public Channels {
   Result<std::unique_ptr<Channel>> connect(const PeerAddress& peer, const std::string& service,
                                            Duration timeout) override {
     std::string name = peer.text();
-    auto channel = hook_.call("channels.connect", name,
-                              [&] { return inner_.connect(peer, service, timeout); }, service,
-                              timeout);
+    auto channel = hook_.call(
+        "channels.connect", name, [&] { return inner_.connect(peer, service, timeout); }, service,
+        timeout);
     if (!channel) return std::move(channel).error();
     return wrap_channel(std::move(*channel), std::move(name), hook_);
   }

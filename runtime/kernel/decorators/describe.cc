@@ -23,7 +23,9 @@ std::uint64_t hash_bytes(std::string_view bytes, std::uint64_t seed) {
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 
-std::string hex16(std::uint64_t value) { return fmt::format("{:016x}", value); }
+std::string hex16(std::uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 void Describer::add(std::string_view content) {
   if (content.size() > kQuotedAtMost || !printable(content)) {
@@ -70,7 +72,9 @@ void Describer::add(const DirectoryEntry& entry) {
   add(entry.kind);
 }
 
-void Describer::add(const Ownership& owner) { out_ += fmt::format("{}:{}", owner.uid, owner.gid); }
+void Describer::add(const Ownership& owner) {
+  out_ += fmt::format("{}:{}", owner.uid, owner.gid);
+}
 
 void Describer::add(const TreeSize& size) {
   out_ += fmt::format("({} B, {} inodes)", size.bytes.value, size.inodes.value);
@@ -91,7 +95,9 @@ void Describer::add(const MountInfo& info) {
 }
 
 // Numbers of processes are the kernel's choice; the generation is left out as it counts real time.
-void Describer::add(const ProcessRef& process) { out_ += fmt::format("pid:{}", process.pid); }
+void Describer::add(const ProcessRef& process) {
+  out_ += fmt::format("pid:{}", process.pid);
+}
 
 void Describer::add(Signal signal) {
   static constexpr std::array names = {"hangup", "interrupt",  "kill", "terminate", "user1",

@@ -90,18 +90,14 @@ std::optional<Error> FaultInjector::before(const Call& call) {
   const auto rule = hit(call);
   if (!rule) return std::nullopt;
   switch (rule->kind) {
-    case FaultKind::refuse:
-      return injected(rule->code, call, "refused by a fault rule");
+    case FaultKind::refuse: return injected(rule->code, call, "refused by a fault rule");
     case FaultKind::delay:
       if (auto slept = hooks_.delay(rule->delay); !slept) return std::move(slept).error();
       // The power may have gone while it waited.
       return power_is_cut() ? std::optional(no_power(call)) : std::nullopt;
-    case FaultKind::power_cut_before:
-      cut_power();
-      return no_power(call);
+    case FaultKind::power_cut_before: cut_power(); return no_power(call);
     case FaultKind::lose_report:
-    case FaultKind::power_cut_after:
-      return std::nullopt;
+    case FaultKind::power_cut_after: return std::nullopt;
   }
   return std::nullopt;
 }

@@ -28,7 +28,7 @@ enum class FaultKind : std::uint8_t {
 
 /// Which calls are hit, and how. Counting starts when the rule is added.
 struct FaultRule {
-  std::string name;                   ///< "" = every call, "files." = a port, "files.write" = one call
+  std::string name;  ///< "" = every call, "files." = a port, "files.write" = one call
   std::optional<std::string> object;  ///< only calls on exactly this object
   std::uint64_t nth = 1;              ///< the first call that is hit, among those that match; ≥ 1
   std::uint64_t times = 1;            ///< how many in a row; kUnlimited = all from then on
@@ -52,8 +52,8 @@ class FaultInjector final : public CallObserver {
  public:
   /// What the injector needs from its surroundings; leave out what no rule uses.
   struct Hooks {
-    std::function<void()> power_cut;         ///< takes the node's power away
-    std::function<Status(Duration)> delay;   ///< blocks; its error refuses the call
+    std::function<void()> power_cut;        ///< takes the node's power away
+    std::function<Status(Duration)> delay;  ///< blocks; its error refuses the call
   };
   FaultInjector() = default;
   explicit FaultInjector(Hooks hooks) : hooks_(std::move(hooks)) {}

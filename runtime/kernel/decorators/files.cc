@@ -15,12 +15,12 @@ class ObservedFiles final : public Files {
     return hook_.call("files.read", path, [&] { return inner_.read(path, most); }, most);
   }
   Status write(Path path, std::string_view content, std::uint32_t mode) override {
-    return hook_.call("files.write", path, [&] { return inner_.write(path, content, mode); },
-                      content, mode);
+    return hook_.call(
+        "files.write", path, [&] { return inner_.write(path, content, mode); }, content, mode);
   }
   Status append(Path path, std::string_view content, std::uint32_t mode) override {
-    return hook_.call("files.append", path, [&] { return inner_.append(path, content, mode); },
-                      content, mode);
+    return hook_.call(
+        "files.append", path, [&] { return inner_.append(path, content, mode); }, content, mode);
   }
   Status sync(Path path) override {
     return hook_.call("files.sync", path, [&] { return inner_.sync(path); });
@@ -32,8 +32,8 @@ class ObservedFiles final : public Files {
     return hook_.call("files.list", path, [&] { return inner_.list(path); });
   }
   Result<Effect> make_directory(Path path, std::uint32_t mode) override {
-    return hook_.call("files.make_directory", path,
-                      [&] { return inner_.make_directory(path, mode); }, mode);
+    return hook_.call(
+        "files.make_directory", path, [&] { return inner_.make_directory(path, mode); }, mode);
   }
   Result<Effect> remove(Path path) override {
     return hook_.call("files.remove", path, [&] { return inner_.remove(path); });
@@ -42,12 +42,12 @@ class ObservedFiles final : public Files {
     return hook_.call("files.rename", from, [&] { return inner_.rename(from, to); }, to);
   }
   Status hard_link(Path existing, Path name) override {
-    return hook_.call("files.hard_link", existing,
-                      [&] { return inner_.hard_link(existing, name); }, name);
+    return hook_.call(
+        "files.hard_link", existing, [&] { return inner_.hard_link(existing, name); }, name);
   }
   Status make_symlink(Path target, Path path) override {
-    return hook_.call("files.make_symlink", path,
-                      [&] { return inner_.make_symlink(target, path); }, target);
+    return hook_.call(
+        "files.make_symlink", path, [&] { return inner_.make_symlink(target, path); }, target);
   }
   Result<std::string> read_symlink(Path path) override {
     return hook_.call("files.read_symlink", path, [&] { return inner_.read_symlink(path); });
@@ -56,8 +56,8 @@ class ObservedFiles final : public Files {
     return hook_.call("files.set_mode", path, [&] { return inner_.set_mode(path, mode); }, mode);
   }
   Status set_owner(Path path, Ownership owner) override {
-    return hook_.call("files.set_owner", path, [&] { return inner_.set_owner(path, owner); },
-                      owner);
+    return hook_.call(
+        "files.set_owner", path, [&] { return inner_.set_owner(path, owner); }, owner);
   }
   Result<Effect> remove_tree(Path path) override {
     return hook_.call("files.remove_tree", path, [&] { return inner_.remove_tree(path); });
@@ -72,12 +72,13 @@ class ObservedFiles final : public Files {
     return hook_.call("files.digest_tree", path, [&] { return inner_.digest_tree(path); });
   }
   Result<std::string> read_inside(Path root, Path path, Bytes most) override {
-    return hook_.call("files.read_inside", root,
-                      [&] { return inner_.read_inside(root, path, most); }, path, most);
+    return hook_.call(
+        "files.read_inside", root, [&] { return inner_.read_inside(root, path, most); }, path,
+        most);
   }
   Result<bool> exists_inside(Path root, Path path) override {
-    return hook_.call("files.exists_inside", root,
-                      [&] { return inner_.exists_inside(root, path); }, path);
+    return hook_.call(
+        "files.exists_inside", root, [&] { return inner_.exists_inside(root, path); }, path);
   }
 
  private:

@@ -80,8 +80,8 @@ class InterceptedChannel final : public Channel {
  public:
   InterceptedChannel(Channel& inner, std::string peer, CallObserver& observer)
       : hook_(observer),
-        channel_(decorators::wrap_channel(std::make_unique<BorrowedChannel>(inner),
-                                          std::move(peer), hook_)) {}
+        channel_(decorators::wrap_channel(std::make_unique<BorrowedChannel>(inner), std::move(peer),
+                                          hook_)) {}
   Status send(std::string_view message) override { return channel_->send(message); }
   Result<std::optional<std::string>> receive(Duration timeout) override {
     return channel_->receive(timeout);

@@ -12,19 +12,18 @@ class ObservedMounts final : public Mounts {
   ObservedMounts(Mounts& inner, Hook& hook) : inner_(inner), hook_(hook) {}
 
   Status overlay(Path target, const OverlaySpec& spec) override {
-    return hook_.call("mounts.overlay", target, [&] { return inner_.overlay(target, spec); },
-                      spec);
+    return hook_.call("mounts.overlay", target, [&] { return inner_.overlay(target, spec); }, spec);
   }
   Status bind(Path source, Path target, bool read_only) override {
-    return hook_.call("mounts.bind", target,
-                      [&] { return inner_.bind(source, target, read_only); }, source, read_only);
+    return hook_.call(
+        "mounts.bind", target, [&] { return inner_.bind(source, target, read_only); }, source,
+        read_only);
   }
   Status tmpfs(Path target, Bytes size) override {
     return hook_.call("mounts.tmpfs", target, [&] { return inner_.tmpfs(target, size); }, size);
   }
   Result<Effect> unmount(Path target, bool lazy) override {
-    return hook_.call("mounts.unmount", target, [&] { return inner_.unmount(target, lazy); },
-                      lazy);
+    return hook_.call("mounts.unmount", target, [&] { return inner_.unmount(target, lazy); }, lazy);
   }
   Result<std::optional<MountInfo>> find(Path target) override {
     return hook_.call("mounts.find", target, [&] { return inner_.find(target); });
@@ -49,8 +48,8 @@ class ObservedQuotas final : public Quotas {
     return hook_.call("quotas.create_tree", path, [&] { return inner_.create_tree(path); });
   }
   Result<TreeLimit> set_limit(Path path, TreeLimit limit) override {
-    return hook_.call("quotas.set_limit", path, [&] { return inner_.set_limit(path, limit); },
-                      limit);
+    return hook_.call(
+        "quotas.set_limit", path, [&] { return inner_.set_limit(path, limit); }, limit);
   }
   Result<TreeUsage> usage(Path path) override {
     return hook_.call("quotas.usage", path, [&] { return inner_.usage(path); });
@@ -59,8 +58,7 @@ class ObservedQuotas final : public Quotas {
     return hook_.call("quotas.remove_tree", path, [&] { return inner_.remove_tree(path); });
   }
   Status rename_tree(Path from, Path to) override {
-    return hook_.call("quotas.rename_tree", from, [&] { return inner_.rename_tree(from, to); },
-                      to);
+    return hook_.call("quotas.rename_tree", from, [&] { return inner_.rename_tree(from, to); }, to);
   }
 
  private:

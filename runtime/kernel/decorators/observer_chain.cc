@@ -5,8 +5,8 @@
 namespace twinhull {
 
 bool ObserverChain::wants_details() const {
-  return std::ranges::any_of(observers_,
-                             [](const CallObserver* observer) { return observer->wants_details(); });
+  return std::ranges::any_of(
+      observers_, [](const CallObserver* observer) { return observer->wants_details(); });
 }
 
 std::optional<Error> ObserverChain::before(const Call& call) {

@@ -20,23 +20,24 @@ class ObservedProcesses final : public Processes {
   }
   // A process is a number that the kernel chose: it is an argument, not the name of an object.
   Result<ExecOutcome> exec(ProcessRef init, const ExecSpec& spec) override {
-    return hook_.call("processes.exec", program(spec), [&] { return inner_.exec(init, spec); },
-                      init, spec);
+    return hook_.call(
+        "processes.exec", program(spec), [&] { return inner_.exec(init, spec); }, init, spec);
   }
   Result<ExecOutcome> run(const ExecSpec& spec) override {
     return hook_.call("processes.run", program(spec), [&] { return inner_.run(spec); }, spec);
   }
   Result<ExecOutcome> run_in_root(const std::string& root, const ExecSpec& spec) override {
-    return hook_.call("processes.run_in_root", root,
-                      [&] { return inner_.run_in_root(root, spec); }, spec);
+    return hook_.call(
+        "processes.run_in_root", root, [&] { return inner_.run_in_root(root, spec); }, spec);
   }
   Result<Effect> signal(ProcessRef process, Signal signal) override {
-    return hook_.call("processes.signal", {}, [&] { return inner_.signal(process, signal); },
-                      process, signal);
+    return hook_.call(
+        "processes.signal", {}, [&] { return inner_.signal(process, signal); }, process, signal);
   }
   Status wait_gone(ProcessRef process, Duration timeout) override {
-    return hook_.call("processes.wait_gone", {},
-                      [&] { return inner_.wait_gone(process, timeout); }, process, timeout);
+    return hook_.call(
+        "processes.wait_gone", {}, [&] { return inner_.wait_gone(process, timeout); }, process,
+        timeout);
   }
   Result<bool> alive(ProcessRef process) override {
     return hook_.call("processes.alive", {}, [&] { return inner_.alive(process); }, process);
@@ -48,12 +49,12 @@ class ObservedProcesses final : public Processes {
     return hook_.call("processes.lookup", {}, [&] { return inner_.lookup(pid); }, pid);
   }
   Result<std::string> command_line(ProcessRef process) override {
-    return hook_.call("processes.command_line", {}, [&] { return inner_.command_line(process); },
-                      process);
+    return hook_.call(
+        "processes.command_line", {}, [&] { return inner_.command_line(process); }, process);
   }
   Result<Instant> started_at(ProcessRef process) override {
-    return hook_.call("processes.started_at", {}, [&] { return inner_.started_at(process); },
-                      process);
+    return hook_.call(
+        "processes.started_at", {}, [&] { return inner_.started_at(process); }, process);
   }
 
  private:

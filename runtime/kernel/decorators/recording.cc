@@ -124,18 +124,15 @@ Result<Recording> Recording::load(std::string_view text) {
   const auto header_end = text.find('\n');
   std::string_view header = text.substr(0, header_end);
   if (header_end == std::string_view::npos || !header.starts_with(kMagic))
-    return bad_recording(ErrorCode::protocol,
-                         fmt::format("it does not begin with \"{}\"", kMagic));
+    return bad_recording(ErrorCode::protocol, fmt::format("it does not begin with \"{}\"", kMagic));
   header.remove_prefix(kMagic.size());
-  if (!header.starts_with(' '))
-    return bad_recording(ErrorCode::protocol, "it has another version");
+  if (!header.starts_with(' ')) return bad_recording(ErrorCode::protocol, "it has another version");
   header.remove_prefix(1);
   const auto space = header.find(' ');
   const auto count = parse_number<std::uint64_t>(header.substr(0, space));
-  const auto digest =
-      space == std::string_view::npos
-          ? std::nullopt
-          : parse_number<std::uint64_t>(header.substr(space + 1), 16);
+  const auto digest = space == std::string_view::npos
+                          ? std::nullopt
+                          : parse_number<std::uint64_t>(header.substr(space + 1), 16);
   if (!count || !digest) return bad_recording(ErrorCode::corrupt, "line 1: bad count or digest");
   recording.count = *count;
   recording.digest = *digest;

@@ -14,8 +14,8 @@ namespace twinhull {
 
 /// One call that ended.
 struct TraceRecord {
-  std::uint64_t sequence = 0;      ///< of the call's beginning
-  std::string name;                ///< "files.write"
+  std::uint64_t sequence = 0;  ///< of the call's beginning
+  std::string name;            ///< "files.write"
   std::string object;
   std::string arguments;           ///< empty in a recording without details
   std::optional<ErrorCode> error;  ///< std::nullopt = success
@@ -31,9 +31,10 @@ struct TraceRecord {
 
 /// The calls of a run in the order in which they ended.
 struct Recording {
-  std::uint64_t count = 0;           ///< calls in all
-  std::uint64_t digest = 0;          ///< over the lines of all calls, kept or not
-  std::vector<TraceRecord> records;  ///< the last ones: `count - records.size()` older ones are gone
+  std::uint64_t count = 0;   ///< calls in all
+  std::uint64_t digest = 0;  ///< over the lines of all calls, kept or not
+  std::vector<TraceRecord>
+      records;  ///< the last ones: `count - records.size()` older ones are gone
   bool operator==(const Recording&) const = default;
 
   [[nodiscard]] std::uint64_t dropped() const { return count - records.size(); }

@@ -9,7 +9,9 @@
 
 namespace twinhull {
 
-std::optional<Error> TraceRecorder::before(const Call&) { return std::nullopt; }
+std::optional<Error> TraceRecorder::before(const Call&) {
+  return std::nullopt;
+}
 
 std::optional<Error> TraceRecorder::after(const Call& call, const CallOutcome& outcome) {
   TraceRecord record = make_record(call, outcome);
@@ -53,7 +55,9 @@ ReplayCheck::ReplayCheck(Recording expected)
     difference_ = fmt::format("the recording lacks its first {} calls", expected_.dropped());
 }
 
-std::optional<Error> ReplayCheck::before(const Call&) { return std::nullopt; }
+std::optional<Error> ReplayCheck::before(const Call&) {
+  return std::nullopt;
+}
 
 std::optional<Error> ReplayCheck::after(const Call& call, const CallOutcome& outcome) {
   TraceRecord record = make_record(call, outcome);
@@ -78,8 +82,7 @@ std::optional<std::string> ReplayCheck::difference() const {
 std::optional<std::string> ReplayCheck::finish() const {
   const std::lock_guard lock(mutex_);
   if (difference_ || next_ == expected_.records.size()) return difference_;
-  return fmt::format("call {} is missing: expected {}", next_ + 1,
-                     expected_.records[next_].text());
+  return fmt::format("call {} is missing: expected {}", next_ + 1, expected_.records[next_].text());
 }
 
 }  // namespace twinhull

@@ -51,8 +51,8 @@ class TraceRecorder final : public CallObserver {
 /// Compares a run with a complete recording while it goes on. Thread-safe.
 class ReplayCheck final : public CallObserver {
  public:
-  /// `expected` must be made with the same options.details, without a clock, and with nothing dropped:
-  /// calls are compared from the first on.
+  /// `expected` must be made with the same options.details, without a clock, and with nothing
+  /// dropped: calls are compared from the first on.
   explicit ReplayCheck(Recording expected);
 
   [[nodiscard]] bool wants_details() const override { return details_; }

@@ -1,0 +1,29 @@
+// The serving side of the cases about channels: the same code on every backend.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/kernel/channels.h"
+#include "runtime/kernel/kernel.h"
+#include "runtime/kernel/result.h"
+
+namespace twinhull::contract {
+
+/// Names of the services below, for backends that register each.
+std::vector<std::string> service_names();
+
+/// Runs one service on an accepted channel until it ends:
+///   echo         sends each message back; closes when the peer closes
+///   count        receives until the peer closes
+///   greet        sends "one", "two", "three", then closes
+///   silent       sends nothing until the peer closes
+///   tree-sink    a message names a directory: receive_tree into it, answers "DIGEST BYTES INODES"
+///                or "error CODE"
+///   tree-source  a message names a directory: send_tree of it
+/// ("vanish" is the backend's own: it must go away in the middle.)
+/// Errors: not_supported for another name; those of the channel.
+Status run_service(std::string_view name, Kernel& kernel, Channel& channel);
+
+}  // namespace twinhull::contract
