@@ -143,7 +143,7 @@ Result<Plan> make_plan(Context& context, CtId id, const CreateOptions& options) 
   TH_TRY(describe(plan.file, options, sample, ostemplate, host, uuid));
   TH_ASSIGN(const CtSettings before, interpret_ct_settings(plan.file, context.node, id, path));
   TH_ASSIGN(const std::vector<KeyChange> changes,
-            parse_parameters(options.parameters, {before, context.node, host}));
+            parse_parameters(options.parameters, {before, context.node, host, &plan.file}));
   TH_TRY(apply_changes(plan.file, changes));
   TH_ASSIGN(plan.settings, interpret_ct_settings(plan.file, context.node, id, path));
   plan.temporary = plan.settings.private_area + ".tmp";

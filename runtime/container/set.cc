@@ -38,10 +38,35 @@ Error refusal(CtId id, const std::string& what, ExitCode code) {
       .with_exit_code(to_int(code));
 }
 
+bool holds(const CtSettings& settings, const std::string& address) {
+  const std::optional<IpPrefix> prefix = IpPrefix::parse(address);
+  return prefix &&
+         std::any_of(settings.addresses.begin(), settings.addresses.end(),
+                     [&](const IpPrefix& entry) { return entry.address == prefix->address; });
+}
+
+/// What runs and what is saved may differ by earlier changes without --save. An address that only
+/// one side has can be deleted there and is no mistake on the other.
+std::vector<ParameterRequest> requests_for(const CtSettings& side, const CtSettings& other,
+                                           const std::vector<ParameterRequest>& requests) {
+  std::vector<ParameterRequest> kept;
+  for (const ParameterRequest& request : requests) {
+    ParameterRequest copy = request;
+    const Parameter* parameter = find_parameter(request.option);
+    if (parameter != nullptr && parameter->option == "ipdel")
+      std::erase_if(copy.values, [&](const std::string& address) {
+        return !holds(side, address) && holds(other, address);
+      });
+    if (!copy.values.empty()) kept.push_back(std::move(copy));
+  }
+  return kept;
+}
+
 Result<Change> make_change(Context& context, CtId id, ContainerConfig before,
                            std::span<const ParameterRequest> requests, const HostInfo& host) {
   Change change;
-  TH_ASSIGN(change.keys, parse_parameters(requests, {before.settings, context.node, host}));
+  TH_ASSIGN(change.keys,
+            parse_parameters(requests, {before.settings, context.node, host, &before.file}));
   change.after.file = before.file;
   TH_TRY(apply_changes(change.after.file, change.keys));
   TH_ASSIGN(change.after.settings, interpret_ct_settings(change.after.file, context.node, id,
@@ -104,11 +129,15 @@ Result<Plan> make_plan(Context& context, CtId id, const SetOptions& options) {
   TH_ASSIGN(plan.init, kernel.processes().find(label_of(id)));
   TH_ASSIGN(const std::optional<MountInfo> mount, kernel.mounts().find(config.settings.root));
   plan.mounted = mount.has_value();
+  std::vector<ParameterRequest> requests = options.parameters;
   if (plan.init) {
     TH_ASSIGN(ContainerConfig effective, load_effective_config(context, id));
-    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), options.parameters, host));
+    requests = requests_for(config.settings, effective.settings, options.parameters);
+    const std::vector<ParameterRequest> live_requests =
+        requests_for(effective.settings, config.settings, options.parameters);
+    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), live_requests, host));
   }
-  TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), options.parameters, host));
+  TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), requests, host));
   plan.renames = options.save && plan.saved.before.settings.name != plan.saved.after.settings.name;
   if (plan.renames) TH_TRY(check_name_free(context, id, plan.saved.after.settings.name));
   TH_TRY(network::check_free(kernel, id, new_addresses(plan.init ? plan.live : plan.saved)));
@@ -155,19 +184,12 @@ Status run_set(Context& context, CtId id, const SetOptions& options, const Plan&
 }
 
 void tell_limits_of_effect(Context& context, const SetOptions& options, const Plan& plan) {
-  const auto list = [](const std::vector<std::string>& names) {
-    std::string text;
-    for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-    return text;
-  };
-  if (!plan.idle.empty())
-    context.reporter.warn(list(plan.idle) + " has an effect only with --save");
-  const bool something = options.parameters.size() > plan.idle.size();
-  if (!plan.init && !options.save && something)
+  if (!plan.init && !options.save && !options.parameters.empty())
     context.reporter.warn("Container is not running: there is nothing to apply; use --save");
-  if (plan.init && !plan.later.empty() && options.mode == SetMode::warn)
-    context.reporter.warn("unable to set " + list(plan.later) +
-                          " on running Container; restart it for that");
+  if (!plan.init || plan.later.empty() || options.mode != SetMode::warn) return;
+  std::string names;
+  for (const std::string& name : plan.later) names += (names.empty() ? "" : ", ") + name;
+  context.reporter.warn("unable to set " + names + " on running Container; restart it for that");
 }
 
 }  // namespace
