@@ -12,6 +12,7 @@ namespace twinhull {
 namespace {
 
 constexpr std::string_view kMagic = "twinhull-trace 1";
+constexpr std::string_view kEnd = "end ";  // no record begins so: those begin with a number
 constexpr std::size_t kFields = 7;
 
 void append_escaped(std::string& line, std::string_view field) {
@@ -82,6 +83,16 @@ std::optional<TraceRecord> parse_line(std::string_view line) {
   return record;
 }
 
+// All but the last line, when that holds the right checksum; otherwise nothing.
+std::string_view checked_content(std::string_view text) {
+  constexpr std::size_t kEndLength = kEnd.size() + 16 + 1;
+  if (text.size() < kEndLength) return {};
+  const std::string_view content = text.substr(0, text.size() - kEndLength);
+  const std::string wanted =
+      std::string(kEnd) + decorators::hex16(decorators::hash_bytes(content)) + '\n';
+  return content.ends_with('\n') && text.ends_with(wanted) ? content : std::string_view();
+}
+
 Error bad_recording(ErrorCode code, std::string detail) {
   return fail(code, "recording.load", "recording", detail);
 }
@@ -116,7 +127,7 @@ std::string TraceRecord::text() const {
 std::string Recording::save() const {
   std::string text = fmt::format("{} {} {}\n", kMagic, count, decorators::hex16(digest));
   for (const TraceRecord& record : records) (text += record.line()) += '\n';
-  return text;
+  return text + std::string(kEnd) + decorators::hex16(decorators::hash_bytes(text)) + '\n';
 }
 
 Result<Recording> Recording::load(std::string_view text) {
@@ -127,6 +138,9 @@ Result<Recording> Recording::load(std::string_view text) {
     return bad_recording(ErrorCode::protocol, fmt::format("it does not begin with \"{}\"", kMagic));
   header.remove_prefix(kMagic.size());
   if (!header.starts_with(' ')) return bad_recording(ErrorCode::protocol, "it has another version");
+  const std::string_view content = checked_content(text);
+  if (content.empty())
+    return bad_recording(ErrorCode::corrupt, "its end is missing, or does not give its checksum");
   header.remove_prefix(1);
   const auto space = header.find(' ');
   const auto count = parse_number<std::uint64_t>(header.substr(0, space));
@@ -136,14 +150,14 @@ Result<Recording> Recording::load(std::string_view text) {
   if (!count || !digest) return bad_recording(ErrorCode::corrupt, "line 1: bad count or digest");
   recording.count = *count;
   recording.digest = *digest;
-  text.remove_prefix(header_end + 1);
-  for (std::size_t number = 2; !text.empty(); ++number) {
-    const auto end = text.find('\n');
-    auto record = end == std::string_view::npos ? std::nullopt : parse_line(text.substr(0, end));
+  std::string_view rest = content.substr(header_end + 1);
+  for (std::size_t number = 2; !rest.empty(); ++number) {
+    const auto end = rest.find('\n');
+    auto record = parse_line(rest.substr(0, end));
     if (!record)
       return bad_recording(ErrorCode::corrupt, fmt::format("line {}: no record", number));
     recording.records.push_back(std::move(*record));
-    text.remove_prefix(end + 1);
+    rest.remove_prefix(end + 1);
   }
   if (recording.records.size() > recording.count)
     return bad_recording(ErrorCode::corrupt, "it holds more records than it counts");

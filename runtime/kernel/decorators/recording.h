@@ -38,10 +38,10 @@ struct Recording {
   bool operator==(const Recording&) const = default;
 
   [[nodiscard]] std::uint64_t dropped() const { return count - records.size(); }
-  /// File form: a header line with version, count and digest, then one line a record.
+  /// File form: a header line with version, count and digest, one line a record, a checksum line.
   [[nodiscard]] std::string save() const;
-  /// Errors: protocol (no recording or another version), corrupt (line number in the detail; also
-  /// when a complete recording does not give its own digest).
+  /// Errors: protocol (no recording or another version), corrupt (the checksum, a line, or the
+  /// digest of a complete recording is wrong).
   static Result<Recording> load(std::string_view text);
 };
 
