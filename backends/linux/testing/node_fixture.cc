@@ -1,0 +1,180 @@
+#include "backends/linux/testing/node_fixture.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "backends/linux/errno_error.h"
+#include "backends/linux/file/entry.h"
+#include "backends/linux/file/files.h"
+#include "backends/linux/loop_device.h"
+#include "backends/linux/run_tool.h"
+#include "backends/linux/testing/busybox_root.h"
+#include "backends/linux/testing/sweep.h"
+#include "backends/linux/unique_fd.h"
+
+namespace twinhull::linux_backend::testing {
+namespace {
+
+constexpr auto kOperation = "testing.node";
+
+Result<std::string> namespace_of(const std::string& process) {
+  return read_link_at(AT_FDCWD, "/proc/" + process + "/ns/mnt", kOperation, process);
+}
+
+/// Gives the calling thread a mount namespace that shows nothing to the machine, unless it has one:
+/// one that its parent process is not in.
+Status leave_shared_mounts() {
+  TH_ASSIGN(const std::string own, namespace_of("thread-self"));
+  TH_ASSIGN(const std::string parents, namespace_of(std::to_string(::getppid())));
+  if (own == parents && ::unshare(CLONE_NEWNS) != 0)
+    return system_error(kOperation, "mount namespace", errno, "cannot make one");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return system_error(kOperation, "/", errno, "cannot make the mounts private");
+  return {};
+}
+
+/// Makes a network namespace that lives as long as it is mounted at `path`; lo is up in it. The
+/// calling thread is inside afterwards.
+Status make_network_namespace(const std::string& path) {
+  UniqueFd file(::open(path.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC, 0600));
+  if (!file) return system_error(kOperation, path, errno, "cannot make the file");
+  if (::unshare(CLONE_NEWNET) != 0)
+    return system_error(kOperation, path, errno, "cannot make a network namespace");
+  if (::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    return system_error(kOperation, path, errno, "cannot keep the network namespace");
+  return run_tool_well({"ip", "link", "set", "lo", "up"}, kOperation, "lo");
+}
+
+Status enter_network_namespace(const std::string& path) {
+  UniqueFd space(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!space) return system_error(kOperation, path, errno);
+  if (::setns(space.get(), CLONE_NEWNET) != 0)
+    return system_error(kOperation, path, errno, "cannot enter the network namespace");
+  return {};
+}
+
+bool is_node_name(const std::string& name) {
+  if (name.empty() || name.size() > 8) return false;
+  for (const char letter : name)
+    if (!(letter >= 'a' && letter <= 'z') && !(letter >= '0' && letter <= '9')) return false;
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TestNode>> TestNode::make(const std::string& name,
+                                                 const TestNodeOptions& options) {
+  if (::geteuid() != 0)
+    return fail(ErrorCode::not_permitted, kOperation, name, "test nodes need root");
+  if (!is_node_name(name)) {
+    return fail(ErrorCode::invalid_argument, kOperation, name,
+                "a name is 1 to 8 lower-case letters and digits");
+  }
+  TH_TRY(leave_shared_mounts());
+  TH_TRY(sweep());
+  std::unique_ptr<TestNode> node(new TestNode);
+  TH_TRY(node->build(name, options));
+  return node;
+}
+
+Status TestNode::build(const std::string& name, const TestNodeOptions& options) {
+  const std::string id = std::to_string(::getpid()) + "-" + name;
+  std::string pattern = "/tmp/" + std::string(kDirectoryPrefix) + id + "-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr)
+    return system_error(kOperation, pattern, errno, "cannot make the directory");
+  directory_ = pattern;
+  // Containers' processes of another user must be able to pass.
+  if (::chmod(directory_.c_str(), 0755) != 0) return system_error(kOperation, directory_, errno);
+  options_.name = name;
+  options_.run_directory = directory_ + "/run";
+  options_.cgroup_prefix = std::string(kGroupPrefix) + id;
+  options_.network_namespace = network_namespace();
+  options_.data_directory = root() + "/vz";
+  options_.peers = options.peers;
+  options_.image_quota = options.image_quota;
+
+  const auto files = make_files(options_);
+  for (const char* path : {"/run", "/root"}) TH_TRY(files->make_directory(directory_ + path));
+  TH_TRY(make_network_namespace(network_namespace()));
+  TH_TRY(mount_disk(options));
+  for (const char* path : {"/vz", "/vz/private", "/vz/root", "/vz/lock", "/vz/template",
+                           "/vz/template/cache", "/etc", "/etc/vz", "/etc/vz/conf", "/etc/vz/names",
+                           "/var", "/var/log"})
+    TH_TRY(files->make_directory(root() + path));
+  if (!options.with_kernel) return {};
+  TH_ASSIGN(kernel_, open());
+  return {};
+}
+
+/// The whole root() lies on the node's disk, so that configuration and private areas are on one.
+Status TestNode::mount_disk(const TestNodeOptions& options) {
+  if (options.disk == TestDisk::plain) return {};
+  const std::string image = directory_ + "/disk.img";
+  {
+    UniqueFd file(::open(image.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!file || ::ftruncate(file.get(), static_cast<off_t>(options.disk_size.value)) != 0)
+      return system_error(kOperation, image, errno, "cannot make the disk");
+  }
+  const bool btrfs = options.disk == TestDisk::btrfs;
+  if (btrfs) {
+    TH_TRY(run_tool_well({"mkfs.btrfs", "-q", "-K", "-msingle", "-L", "th-" + options_.name, image},
+                         kOperation, image));
+  } else {
+    TH_TRY(run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard", image}, kOperation, image));
+  }
+  TH_ASSIGN(const LoopDevice device, attach_loop(image, kOperation));
+  if (::mount(device.path.c_str(), root().c_str(), btrfs ? "btrfs" : "ext4", MS_NOATIME, nullptr) !=
+      0)
+    return system_error(kOperation, image, errno, "cannot mount the disk");
+  if (!btrfs) return {};
+  return run_tool_well({"btrfs", "quota", "enable", root()}, kOperation, root());
+}
+
+Result<std::unique_ptr<Kernel>> TestNode::open() const { return open_kernel(options_); }
+
+Status TestNode::enter() const { return enter_network_namespace(network_namespace()); }
+
+Status TestNode::install_busybox() {
+  return make_busybox_root(root() + "/vz/template/cache/busybox");
+}
+
+Status TestNode::close() {
+  if (std::exchange(closed_, true) || directory_.empty()) return {};
+  kernel_.reset();
+  // All are tried, the first error is told.
+  Status groups = remove_groups(options_.cgroup_prefix);
+  Status directory = remove_directory(directory_);
+  TH_TRY(std::move(groups));
+  return directory;
+}
+
+TestNode::~TestNode() {
+  if (const Status closed = close(); !closed)
+    fmt::print(stderr, "test node {}: {}\n", options_.name, closed.error().message());
+}
+
+Status connect_nodes(const TestNode& a, const std::string& device_a, const std::string& address_a,
+                     const TestNode& b, const std::string& device_b,
+                     const std::string& address_b) {
+  TH_TRY(a.enter());
+  TH_TRY(run_tool_well({"ip", "link", "add", device_a, "type", "veth", "peer", "name", device_b,
+                        "netns", b.network_namespace()},
+                       kOperation, device_a));
+  TH_TRY(run_tool_well({"ip", "addr", "add", address_a, "dev", device_a}, kOperation, device_a));
+  TH_TRY(run_tool_well({"ip", "link", "set", device_a, "up"}, kOperation, device_a));
+  TH_TRY(b.enter());
+  TH_TRY(run_tool_well({"ip", "addr", "add", address_b, "dev", device_b}, kOperation, device_b));
+  TH_TRY(run_tool_well({"ip", "link", "set", device_b, "up"}, kOperation, device_b));
+  return a.enter();
+}
+
+}  // namespace twinhull::linux_backend::testing
