@@ -72,7 +72,9 @@ Status set_up_node(Kernel& kernel, const Layout& layout) {
   TH_ASSIGN(const bool done, is_set_up(kernel, layout));
   if (done) return {};
   std::string text(global->content);
-  if (!layout.root.empty()) TH_ASSIGN(text, below_root(text, layout.root));
+  if (!layout.root.empty()) {
+    TH_ASSIGN(text, below_root(text, layout.root));
+  }
   TH_TRY(files.write(layout.global_config(), text));
   TH_TRY(files.sync(layout.global_config()));
   return files.sync(layout.root + "/etc/vz");
