@@ -58,7 +58,7 @@ std::vector<std::string> service_names() {
   return {"echo", "count", "greet", "silent", "tree-sink", "tree-source"};
 }
 
-Status run_service(std::string_view name, Kernel&, Channel& channel) {
+Status run_service(std::string_view name, Channel& channel) {
   if (name == "echo") return echo(channel);
   if (name == "count" || name == "silent") return swallow(channel);
   if (name == "greet") return greet(channel);

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "runtime/kernel/channels.h"
-#include "runtime/kernel/kernel.h"
 #include "runtime/kernel/result.h"
 
 namespace twinhull::contract {
 
 /// Names of the services below, for backends that register each.
 std::vector<std::string> service_names();
+/// Name of the service that the backend provides itself.
+inline constexpr std::string_view kVanish = "vanish";
 
 /// Runs one service on an accepted channel until it ends:
 ///   echo         sends each message back; closes when the peer closes
@@ -24,6 +25,6 @@ std::vector<std::string> service_names();
 ///   tree-source  a message names a directory: send_tree of it
 /// ("vanish" is the backend's own: it must go away in the middle.)
 /// Errors: not_supported for another name; those of the channel.
-Status run_service(std::string_view name, Kernel& kernel, Channel& channel);
+Status run_service(std::string_view name, Channel& channel);
 
 }  // namespace twinhull::contract

@@ -1,0 +1,228 @@
+#include "backends/linux/contract_machine.h"
+
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "backends/linux/errno_error.h"
+#include "backends/linux/run_tool.h"
+#include "runtime/kernel/contract/containers.h"
+#include "runtime/kernel/links.h"
+
+namespace twinhull::linux_backend {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kOperation = "contract.set_up";
+
+std::string read_text(const fs::path& path) {
+  std::ifstream stream(path);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// Directories of the prefix in every hierarchy.
+std::vector<fs::path> prefix_directories(const std::string& prefix) {
+  std::vector<fs::path> found;
+  std::error_code ignored;
+  const fs::path top = "/sys/fs/cgroup";
+  if (fs::is_directory(top / prefix, ignored)) found.push_back(top / prefix);
+  for (const auto& hierarchy : fs::directory_iterator(top, ignored))
+    if (!hierarchy.is_symlink(ignored) && fs::is_directory(hierarchy.path() / prefix, ignored))
+      found.push_back(hierarchy.path() / prefix);
+  return found;
+}
+
+void remove_groups(const fs::path& group) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(group, ignored))
+    if (entry.is_directory(ignored)) remove_groups(entry.path());
+  ::rmdir(group.c_str());
+}
+
+class LinuxStage final : public contract::ContractStage {
+ public:
+  LinuxStage(std::unique_ptr<Kernel> kernel, std::unique_ptr<Kernel> peer, std::string top)
+      : kernel_(std::move(kernel)), peer_(std::move(peer)), top_(std::move(top)) {}
+
+  Kernel& kernel() override { return *kernel_; }
+  Kernel& peer() override { return *peer_; }
+  PeerAddress peer_address() override { return {"", "th-peer"}; }
+  std::string scratch() override { return top_ + "/node/scratch"; }
+  std::string peer_scratch() override { return top_ + "/peer/scratch"; }
+  std::string template_tree() override { return top_ + "/template"; }
+  std::string quota_area() override { return top_ + "/quota"; }
+  // Each connection starts a serving process of its own.
+  Status serve_contract_services() override { return {}; }
+  Status power_cycle() override {
+    return fail(ErrorCode::not_supported, "contract.power_cycle", "this machine",
+                "a real machine is not switched off by a test");
+  }
+  Status tear_down() override {
+    const Status node = contract::clean_node(*kernel_, scratch(), quota_area());
+    const Status peer = contract::clean_node(*peer_, peer_scratch(), {});
+    return node ? peer : node;
+  }
+
+ private:
+  std::unique_ptr<Kernel> kernel_;
+  std::unique_ptr<Kernel> peer_;
+  const std::string top_;
+};
+
+}  // namespace
+
+ContractMachine::ContractMachine(std::string top, std::string self)
+    : top_(std::move(top)),
+      self_(std::move(self)),
+      prefix_("twinhull-" + fs::path(top_).filename().string().substr(3)) {}
+
+Result<std::unique_ptr<ContractMachine>> ContractMachine::set_up(const std::string& self,
+                                                                 const std::string& vzload) {
+  if (::geteuid() != 0)
+    return fail(ErrorCode::not_permitted, kOperation, "this machine",
+                "the contract of the Linux backend can be checked as root only");
+  std::string top = "/tmp/th-contract-XXXXXX";
+  if (::mkdtemp(top.data()) == nullptr)
+    return system_error(kOperation, top, errno, "cannot make a directory");
+  std::unique_ptr<ContractMachine> machine(new ContractMachine(top, self));
+  TH_TRY(machine->prepare(vzload));
+  return machine;
+}
+
+Status ContractMachine::prepare(const std::string& vzload) {
+  // Whatever kills this process, its mounts and devices go with the namespaces.
+  if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0)
+    return system_error(kOperation, "namespaces", errno, "cannot make namespaces");
+  if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return system_error(kOperation, "/", errno, "cannot make the mounts private");
+  std::error_code error;
+  for (const std::string directory :
+       {"/node/scratch", "/node/run", "/peer/scratch", "/peer/run", "/quota", "/template"}) {
+    fs::create_directories(top_ + directory, error);
+    if (error) return fail(ErrorCode::failed, kOperation, top_ + directory, error.message());
+  }
+  TH_TRY(make_template(vzload));
+  return make_quota_area();
+}
+
+Status ContractMachine::make_template(const std::string& vzload) {
+  const fs::path root = top_ + "/template";
+  std::error_code error;
+  fs::path busybox;
+  for (const char* candidate : {"/bin/busybox", "/usr/bin/busybox"})
+    if (fs::exists(candidate, error)) busybox = candidate;
+  if (busybox.empty())
+    return fail(ErrorCode::not_found, kOperation, "busybox", "there is no busybox")
+        .with_hint("install the package busybox-static");
+  for (const char* directory : {"bin", "sbin", "usr/bin", "usr/sbin", "etc", "proc", "sys", "dev",
+                                "tmp", "run", "root", "var"})
+    fs::create_directories(root / directory, error);
+  fs::copy_file(busybox, root / "bin/busybox", error);
+  if (!error) fs::copy_file(vzload, root / "bin/vzload", error);
+  if (error) return fail(ErrorCode::failed, kOperation, root.string(), error.message());
+  TH_ASSIGN(const ToolOutcome list, run_tool({busybox.string(), "--list"}, kOperation));
+  std::istringstream names(list.output);
+  for (std::string name; std::getline(names, name);)
+    if (name != "busybox") fs::create_symlink("busybox", root / "bin" / name, error);
+  fs::create_symlink("../bin/busybox", root / "sbin/init", error);
+  // Without a table busybox's init would ask for a console.
+  std::ofstream(root / "etc/inittab") << "::sysinit:/bin/true\n";
+  std::ofstream(root / "etc/passwd") << "root:x:0:0:root:/root:/bin/sh\n";
+  return {};
+}
+
+Status ContractMachine::make_quota_area() {
+  const std::string image = top_ + "/quota.img";
+  std::ofstream(image).close();
+  std::error_code error;
+  fs::resize_file(image, std::uintmax_t{1} << 30, error);  // sparse
+  if (error) return fail(ErrorCode::failed, kOperation, image, error.message());
+  TH_TRY(run_tool_well({"mkfs.btrfs", "-q", image}, kOperation, image));
+  TH_TRY(run_tool_well({"mount", "-o", "loop", image, top_ + "/quota"}, kOperation, image));
+  return run_tool_well({"btrfs", "quota", "enable", top_ + "/quota"}, kOperation, image);
+}
+
+NodeOptions ContractMachine::options(const std::string& name) const {
+  NodeOptions options;
+  options.name = "th-" + name;
+  options.run_directory = top_ + "/" + name + "/run";
+  options.cgroup_prefix = prefix_ + "/" + name;
+  options.data_directory = top_ + "/quota";
+  options.peers["th-peer"] = {self_, "--serve", "{service}"};
+  return options;
+}
+
+Result<std::unique_ptr<contract::ContractStage>> ContractMachine::make_stage() {
+  TH_ASSIGN(auto kernel, open_kernel(options("node")));
+  TH_ASSIGN(auto peer, open_kernel(options("peer")));
+  return std::make_unique<LinuxStage>(std::move(kernel), std::move(peer), top_);
+}
+
+std::vector<std::string> ContractMachine::leftovers() const {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const fs::path& prefix : prefix_directories(prefix_))
+    for (const auto& node : fs::directory_iterator(prefix, ignored))
+      if (node.is_directory(ignored))
+        for (const auto& group : fs::directory_iterator(node.path(), ignored))
+          if (group.is_directory(ignored)) found.push_back("group " + group.path().string());
+  std::istringstream mounts(read_text("/proc/self/mountinfo"));
+  for (std::string line; std::getline(mounts, line);)
+    if (line.find(top_) != std::string::npos && line.find(" " + top_ + "/quota ") == line.npos)
+      found.push_back("mount " + line);
+  for (const auto& process : fs::directory_iterator("/proc", ignored)) {
+    if (!is_number(process.path().filename())) continue;
+    if (read_text(process.path() / "cgroup").find(prefix_) != std::string::npos)
+      found.push_back("process " + process.path().filename().string() + " " +
+                      read_text(process.path() / "comm"));
+  }
+  for (const auto& device : fs::directory_iterator("/sys/block", ignored)) {
+    const std::string file = read_text(device.path() / "loop/backing_file");
+    if (file.starts_with(top_) && !file.starts_with(top_ + "/quota.img"))
+      found.push_back("loop device " + device.path().filename().string() + " on " + file);
+  }
+  for (const char* directory : {"/node/scratch", "/peer/scratch", "/quota"})
+    for (const auto& entry : fs::directory_iterator(top_ + directory, ignored))
+      found.push_back("file " + entry.path().string());
+  for (const char* directory : {"/node/run", "/peer/run"})
+    for (const auto& entry : fs::recursive_directory_iterator(top_ + directory, ignored))
+      if (entry.is_regular_file(ignored) && entry.path().extension() != ".lock")
+        found.push_back("record " + entry.path().string());
+  // A fresh /sys shows the devices of this network namespace; /proc/net does so in any case.
+  std::istringstream devices(read_text("/proc/self/net/dev"));
+  for (std::string line; std::getline(devices, line);)
+    if (line.find("th-") != std::string::npos) found.push_back("device " + line);
+  return found;
+}
+
+ContractMachine::~ContractMachine() {
+  std::error_code ignored;
+  for (const fs::path& prefix : prefix_directories(prefix_)) remove_groups(prefix);
+  if (::umount2((top_ + "/quota").c_str(), MNT_DETACH) != 0 && errno != EINVAL)
+    fmt::print(stderr, "cannot unmount {}/quota: errno {}\n", top_, errno);
+  // Mounts that a case left below would be emptied by remove_all: leave such a directory.
+  std::istringstream mounts(read_text("/proc/self/mountinfo"));
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(" " + top_) == std::string::npos) continue;
+    fmt::print(stderr, "{} stays: something is mounted below it\n", top_);
+    return;
+  }
+  fs::remove_all(top_, ignored);
+}
+
+}  // namespace twinhull::linux_backend

@@ -1,0 +1,46 @@
+// What the contract suite needs of a real machine: set up once, taken down completely.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/linux/linux_kernel.h"
+#include "runtime/kernel/contract/stage.h"
+#include "runtime/kernel/result.h"
+
+namespace twinhull::linux_backend {
+
+/// Two nodes on this machine, for tests. Everything lies below one directory /tmp/th-contract-…,
+/// in a mount and a network namespace of this process, and in control groups of its own prefix.
+class ContractMachine {
+ public:
+  /// Enters new namespaces with the calling thread, makes a btrfs with quota on a loop device and
+  /// a template tree from busybox and `vzload`. `self` is run as `self --serve SERVICE` for peers.
+  /// Errors: not_permitted (not root), not_found (busybox), failed (a tool).
+  static Result<std::unique_ptr<ContractMachine>> set_up(const std::string& self,
+                                                         const std::string& vzload);
+  /// Takes everything down, whatever happened before.
+  ~ContractMachine();
+  ContractMachine(const ContractMachine&) = delete;
+  ContractMachine& operator=(const ContractMachine&) = delete;
+
+  /// A stage on the two nodes; one at a time.
+  Result<std::unique_ptr<contract::ContractStage>> make_stage();
+  /// What is still there of the nodes: groups, mounts, processes, devices, records, files. Empty
+  /// after cases that tidied up.
+  [[nodiscard]] std::vector<std::string> leftovers() const;
+
+ private:
+  explicit ContractMachine(std::string top, std::string self);
+  Status prepare(const std::string& vzload);
+  Status make_template(const std::string& vzload);
+  Status make_quota_area();
+  [[nodiscard]] NodeOptions options(const std::string& name) const;
+
+  const std::string top_;  ///< "/tmp/th-contract-XXXXXX"
+  const std::string self_;
+  const std::string prefix_;  ///< of control groups
+};
+
+}  // namespace twinhull::linux_backend
