@@ -41,6 +41,12 @@ struct Timer {
   }
 };
 
+/// `at` moved by `length`, held inside the range of the clock instead of overflowing.
+constexpr Instant later(Instant at, Duration length) {
+  if (length > Duration::zero() && at > Instant::max() - length) return Instant::max();
+  return at + length;
+}
+
 /// Why a wait ended.
 enum class Wake : std::uint8_t {
   woken,        ///< somebody woke the queue
@@ -113,7 +119,7 @@ class Engine {
   [[nodiscard]] Instant now() const { return now_; }
   /// Runs `action` at `at` (not before now), as an event handler: it must not block.
   Timer schedule(Instant at, Action action);
-  Timer schedule_in(Duration delay, Action action) { return schedule(now_ + delay, std::move(action)); }
+  Timer schedule_in(Duration delay, Action action) { return schedule(later(now_, delay), std::move(action)); }
   /// Takes back; harmless when it ran already or is none. Resets `timer`.
   void cancel(Timer& timer);
   /// Puts a saved timer back under its old time and sequence. Loading code only.
@@ -164,9 +170,14 @@ class Engine {
   /// Clock, counters and digest; owners save their timers. Precondition: no fibers.
   void save(SaveArchive& archive) const;
   void load(LoadArchive& archive);
+  /// Loading code only: drops what building the nodes noted and scheduled.
+  void restart_from(std::uint64_t digest);
+  /// Ends all fibers without effect, before what they refer to is destroyed.
+  void shut_down();
 
  private:
   friend class WaitQueue;
+  std::uint64_t loaded_sequence_ = 0;
   void wake(Waiter& waiter, Wake reason);
   void resume(Fiber& fiber);
   void finish_fiber(Fiber& fiber);

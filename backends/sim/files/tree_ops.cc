@@ -1,0 +1,332 @@
+// Whole trees: measure, digest, copy, remove, and pictures of trees in transit between nodes.
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+
+#include "backends/sim/files/file_ops.h"
+#include "backends/sim/files/tree_image.h"
+
+#include <fmt/format.h>
+
+namespace twinhull::sim {
+namespace {
+
+// A bulk call lets time pass after so much work, so that others can run in between.
+constexpr std::uint64_t kBytesBetweenPauses = std::uint64_t{16} << 20U;
+constexpr std::uint64_t kInodesBetweenPauses = 256;
+
+// A directory on the way: its names still to be visited.
+struct Level {
+  std::size_t path_length = 0;
+  std::vector<std::pair<std::string_view, Spot>> names;  // views into the store
+  std::size_t next = 0;
+};
+
+Level level_of(const FileStore& files, const Spot& directory, std::size_t path_length) {
+  Level level;
+  level.path_length = path_length;
+  const auto add = [&](InodeId layer) {
+    for (const auto& [name, id] : files.at(layer).directory->names) {
+      Spot child = Walker::child(files, directory, name);
+      if (child.top() != 0) level.names.emplace_back(name, std::move(child));
+    }
+  };
+  if (directory.upper != 0) add(directory.upper);
+  for (const InodeId lower : directory.lowers) add(lower);
+  if (!directory.lowers.empty()) {  // several layers show one name
+    const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
+    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
+    std::stable_sort(level.names.begin(), level.names.end(), by_name);
+    level.names.erase(std::unique(level.names.begin(), level.names.end(), same),
+                      level.names.end());
+  }
+  return level;
+}
+
+// Collects work and hands it to the pace in portions.
+class Portions {
+ public:
+  explicit Portions(const Pace& pace) : pace_(pace) {}
+  Status add(std::uint64_t bytes) {
+    bytes_ += bytes;
+    ++inodes_;
+    if (bytes_ < kBytesBetweenPauses && inodes_ < kInodesBetweenPauses) return {};
+    return finish();
+  }
+  Status finish() {
+    const std::uint64_t bytes = std::exchange(bytes_, 0);
+    const std::uint64_t inodes = std::exchange(inodes_, 0);
+    if (!pace_ || inodes == 0) return {};
+    return pace_(bytes, inodes);
+  }
+
+ private:
+  const Pace& pace_;
+  std::uint64_t bytes_ = 0;
+  std::uint64_t inodes_ = 0;
+};
+
+std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+void visit_tree(const FileStore& files, const Spot& top,
+                const std::function<void(const std::string&, const Spot&)>& visit) {
+  // Not recursive: trees can be deeper than a fiber's stack.
+  std::string path;
+  visit(path, top);
+  std::vector<Level> levels;
+  if (files.at(top.top()).is_directory()) levels.push_back(level_of(files, top, 0));
+  while (!levels.empty()) {
+    Level& level = levels.back();
+    path.resize(level.path_length);
+    if (level.next == level.names.size()) {
+      levels.pop_back();
+      continue;
+    }
+    const auto& [name, spot] = level.names[level.next++];
+    path += '/';
+    path += name;
+    visit(path, spot);
+    if (files.at(spot.top()).is_directory()) {
+      levels.push_back(level_of(files, spot, path.size()));
+    }
+  }
+}
+
+Layers layers_at(const MountTable& mounts, const Spot& spot) {
+  return mounts.at(spot.mount).overlay == 0 ? Layers::shown : Layers::hidden;
+}
+
+TreeSize measure(const FileStore& files, const Spot& top) {
+  TreeSize size;
+  std::map<InodeId, bool> counted;
+  visit_tree(files, top, [&](const std::string&, const Spot& spot) {
+    const InodeId id = spot.top();
+    const Inode& inode = files.at(id);
+    if (inode.links > 1 && !inode.is_directory() && !counted.try_emplace(id, true).second) return;
+    size.inodes.value += 1;
+    if (inode.kind == FileKind::regular) size.bytes.value += inode.content.size();
+  });
+  return size;
+}
+
+std::string digest(const FileStore& files, const Spot& top, Layers layers) {
+  std::uint64_t hash = 0;
+  std::map<InodeId, std::uint64_t> first_seen;  // hard links are a fact of the tree
+  std::uint64_t number = 0;
+  visit_tree(files, top, [&](const std::string& path, const Spot& spot) {
+    const Inode& inode = files.at(spot.top());
+    ++number;
+    hash = mix(hash, hash_text(path));
+    hash = mix(hash, static_cast<std::uint64_t>(inode.kind));
+    hash = mix(hash, inode.mode | (inode.whiteout ? 0x20000U : 0U) |
+                         (inode.opaque && layers == Layers::shown ? 0x10000U : 0U));
+    hash = mix(hash, (std::uint64_t{inode.uid} << 32U) | inode.gid);
+    if (inode.kind == FileKind::regular || inode.kind == FileKind::symlink) {
+      hash = mix(hash, inode.content.digest());
+    }
+    if (inode.links > 1 && !inode.is_directory()) {
+      hash = mix(hash, first_seen.try_emplace(spot.top(), number).first->second);
+    }
+  });
+  return fmt::format("{:016x}", hash);
+}
+
+TreeImage picture_of(const FileStore& files, const Spot& top, Layers layers) {
+  TreeImage image;
+  image.size = measure(files, top);
+  image.digest = digest(files, top, layers);
+  std::map<InodeId, std::uint32_t> seen;
+  visit_tree(files, top, [&](const std::string& path, const Spot& spot) {
+    const InodeId id = spot.top();
+    const Inode& inode = files.at(id);
+    TreeImage::Entry entry;
+    entry.path = path;
+    entry.kind = inode.kind;
+    entry.mode = inode.mode;
+    entry.owner = {inode.uid, inode.gid};
+    entry.modified = inode.modified;
+    entry.opaque = inode.opaque && layers == Layers::shown;
+    entry.whiteout = inode.whiteout;
+    if (!inode.is_directory()) {
+      const auto [first, fresh] =
+          seen.try_emplace(id, static_cast<std::uint32_t>(image.entries.size()));
+      if (fresh) {
+        entry.content = inode.content;
+      } else {
+        entry.same_as = first->second;
+      }
+    }
+    image.entries.push_back(std::move(entry));
+  });
+  return image;
+}
+
+Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool into_existing,
+                    std::string_view operation, std::string_view path, const Pace& pace,
+                    const std::function<bool()>& top_alive) {
+  std::map<std::string, InodeId> directories;
+  std::vector<InodeId> made(image.entries.size());
+  directories[""] = top;
+  Portions portions(pace);
+  for (std::size_t i = 0; i < image.entries.size(); ++i) {
+    const TreeImage::Entry& entry = image.entries[i];
+    if (entry.path.empty()) {
+      made[i] = top;
+      if (into_existing) continue;
+      files.set_mode(top, entry.mode);
+      files.set_owner(top, entry.owner);
+      if (entry.opaque) files.mark_opaque(top);
+      continue;
+    }
+    // Somebody else may have removed parts while this call waited for the disk.
+    const InodeId parent = directories.at(parent_of(entry.path));
+    if (!top_alive() || !files.at(parent).is_directory() || !files.is_above(top, parent)) {
+      return fail(ErrorCode::not_found, operation, path, "the tree was removed while it was copied");
+    }
+    const std::string name = name_of(entry.path);
+    if (files.lookup(parent, name) != 0) {
+      return fail(ErrorCode::exists, operation, std::string(path) + entry.path, "the name is taken");
+    }
+    std::uint64_t bytes = 0;
+    if (entry.same_as && files.at(made[*entry.same_as]).used) {
+      made[i] = made[*entry.same_as];
+      files.link(parent, name, made[i]);
+    } else {
+      TH_ASSIGN(made[i], files.create(parent, name,
+                                      {entry.kind, entry.mode, entry.owner, operation, path}));
+      if (entry.whiteout) files.mark_whiteout(made[i]);
+      if (entry.opaque) files.mark_opaque(made[i]);
+      if (entry.kind == FileKind::regular) {
+        TH_TRY(files.share_content(entry.content, made[i], operation, path));
+        bytes = entry.content.size();
+      } else if (entry.kind == FileKind::symlink) {
+        files.set_link_target(made[i], entry.content.text());
+      } else if (entry.kind == FileKind::directory) {
+        directories[entry.path] = made[i];
+      }
+    }
+    TH_TRY(portions.add(bytes));
+  }
+  TH_TRY(portions.finish());
+  // Times of directories changed while they were filled; then all of it becomes durable.
+  for (std::size_t i = 0; i < image.entries.size(); ++i) {
+    if (!files.at(made[i]).used) continue;
+    if (!image.entries[i].path.empty() || !into_existing) {
+      files.set_modified(made[i], image.entries[i].modified);
+    }
+    files.sync(made[i]);
+  }
+  return {};
+}
+
+Result<TreeSize> FileOps::measure_tree(std::string_view path) {
+  Walker walker(node_, "files.measure_tree");
+  TH_TRY(walk(walker, path, FinalLink::keep));
+  if (!walker.found()) {
+    return fail(ErrorCode::not_found, "files.measure_tree", path, "no such file or directory");
+  }
+  return measure(*node_.files, walker.last());
+}
+
+Result<std::string> FileOps::digest_tree(std::string_view path) {
+  Walker walker(node_, "files.digest_tree");
+  TH_TRY(walk(walker, path, FinalLink::keep));
+  if (!walker.found()) {
+    return fail(ErrorCode::not_found, "files.digest_tree", path, "no such file or directory");
+  }
+  return digest(*node_.files, walker.last(), layers_at(*node_.mounts, walker.last()));
+}
+
+Result<std::string> FileOps::digest_file(std::string_view path) {
+  Walker walker(node_, "files.digest_file");
+  TH_TRY(walk(walker, path, FinalLink::follow));
+  if (!walker.found()) {
+    return fail(ErrorCode::not_found, "files.digest_file", path, "no such file or directory");
+  }
+  if (walker.inode().kind != FileKind::regular) {
+    return fail(ErrorCode::is_directory, "files.digest_file", path, "a file was expected");
+  }
+  return fmt::format("{:016x}", walker.inode().content.digest());
+}
+
+Result<TreeSize> FileOps::copy_tree(std::string_view from, std::string_view to, const Pace& pace) {
+  constexpr std::string_view kOperation = "files.copy_tree";
+  FileStore& files = *node_.files;
+  Walker source(node_, kOperation);
+  TH_TRY(walk(source, from, FinalLink::keep));
+  if (!source.found()) {
+    return fail(ErrorCode::not_found, kOperation, from, "no such file or directory");
+  }
+  const TreeImage image = picture_of(files, source.last(), layers_at(*node_.mounts, source.last()));
+  Walker target(node_, kOperation);
+  TH_TRY(walk(target, to, FinalLink::keep));
+  if (target.found()) return fail(ErrorCode::exists, kOperation, to, "the name is taken");
+  const TreeImage::Entry& top = image.entries.front();
+  TH_ASSIGN(const InodeId made, make(target, to, top.kind, top.mode, kOperation));
+  if (top.kind == FileKind::regular) {
+    TH_TRY(files.share_content(top.content, made, kOperation, to));
+  } else if (top.kind == FileKind::symlink) {
+    files.set_link_target(made, top.content.text());
+  }
+  TH_TRY(unpack_image(files, image, made, false, kOperation, to, pace,
+                      [&] { return files.at(made).used && files.at(made).links != 0; }));
+  // Its own name becomes durable too. The walk is repeated: time has passed.
+  TH_TRY(walk(target, to, FinalLink::keep));
+  if (target.found() && target.spot(target.parent()).upper != 0) {
+    files.sync_name(target.spot(target.parent()).upper, target.name());
+  }
+  node_.engine.note(kOperation, to, {image.size.bytes.value, image.size.inodes.value});
+  return image.size;
+}
+
+Result<Effect> FileOps::remove_tree(std::string_view path, const Pace& pace) {
+  constexpr std::string_view kOperation = "files.remove_tree";
+  FileStore& files = *node_.files;
+  std::vector<std::string> below;
+  {
+    Walker walker(node_, kOperation);
+    if (Status walked = walk(walker, path, FinalLink::keep); !walked) {
+      if (walked.error().code == ErrorCode::not_found) return Effect::none;
+      return std::move(walked).error();
+    }
+    if (!walker.found()) return Effect::none;
+    bool mounted = walker.at_mount_root() || walker.name().empty();
+    visit_tree(files, walker.last(), [&](const std::string& inside, const Spot& spot) {
+      if (files.at(spot.top()).mount_point && node_.mounts->covering(spot.mount, spot.top())) {
+        mounted = true;
+      }
+      if (!inside.empty()) below.push_back(inside);
+    });
+    if (mounted) {
+      return fail(ErrorCode::busy, kOperation, path, "a file system is mounted here or below")
+          .with_hint("unmount it first");
+    }
+  }
+  // From the end: what is in a directory comes after it.
+  std::string whole;
+  Portions portions(pace);
+  for (auto inside = below.rbegin(); inside != below.rend(); ++inside) {
+    whole.assign(path);
+    whole += *inside;
+    const Result<Effect> removed = remove(whole);
+    if (!removed) {
+      // Somebody put something in meanwhile; anything else ends the work.
+      if (removed.error().code != ErrorCode::not_empty) return removed.error();
+    }
+    // Removals reach the disk as they go: a power cut leaves a part.
+    Walker walker(node_, kOperation);
+    if (pace && walk(walker, whole, FinalLink::keep) && !walker.found() && walker.last().upper != 0) {
+      files.sync_name(walker.last().upper, name_of(*inside));
+    }
+    TH_TRY(portions.add(0));
+  }
+  TH_TRY(remove(path));
+  TH_TRY(portions.finish());
+  return Effect::changed;
+}
+
+}  // namespace twinhull::sim
