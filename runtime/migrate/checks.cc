@@ -1,0 +1,196 @@
+#include "runtime/migrate/checks.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "runtime/config/container_index.h"
+#include "runtime/config/setting_values.h"
+#include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
+#include "runtime/migrate/exit_codes.h"
+#include "runtime/network/venet.h"
+
+namespace twinhull::migrate {
+namespace {
+
+class Checker {
+ public:
+  Checker(container::Context& context, const Arrival& arrival)
+      : context_(context), arrival_(arrival) {}
+
+  Result<ArrivalChecks> run() {
+    TH_TRY(check_identity());
+    TH_TRY(check_other_containers());
+    TH_TRY(check_addresses());
+    TH_TRY(check_host());
+    TH_TRY(check_template());
+    TH_TRY(check_disk());
+    return std::move(result_);
+  }
+
+ private:
+  void problem(MigrateExit code, std::string text) {
+    result_.problems.push_back({to_int(code), std::move(text)});
+  }
+  Files& files() { return context_.kernel().files(); }
+
+  Status check_identity() {
+    TH_ASSIGN(const auto config, files().stat(context_.layout().container_config(arrival_.id)));
+    if (config) {
+      problem(MigrateExit::exists,
+              fmt::format("CT {} exists at the destination", arrival_.id.text()));
+    }
+    const std::string area = substitute_veid(context_.node.private_pattern, arrival_.id);
+    TH_ASSIGN(const auto there, files().stat(area));
+    if (there && !config) {
+      problem(MigrateExit::exists, fmt::format("{} exists at the destination", area));
+    }
+    if (arrival_.name.empty()) return {};
+    TH_ASSIGN(const std::optional<CtId> owner,
+              find_name(context_.kernel(), context_.layout(), arrival_.name));
+    if (owner) {
+      problem(MigrateExit::name_used, fmt::format("the name \"{}\" belongs to CT {} there",
+                                                  arrival_.name, owner->text()));
+    }
+    return {};
+  }
+
+  /// A stopped container's address is in use too: it would collide at its next start.
+  Status check_other_containers() {
+    TH_ASSIGN(const auto ids, list_containers(context_.kernel(), context_.layout()));
+    for (const CtId id : ids) {
+      if (id == arrival_.id) continue;
+      const auto other = load_ct_settings(context_.kernel(), context_.layout(), context_.node, id);
+      if (!other) {
+        // A broken neighbour is no reason to keep others away; its owner hears of it elsewhere.
+        if (other.error().code == ErrorCode::corrupt || other.error().code == ErrorCode::not_found)
+          continue;
+        return other.error();
+      }
+      if (!arrival_.uuid.empty() && other->uuid == arrival_.uuid) {
+        problem(MigrateExit::uuid_collision,
+                fmt::format("CT {} there has the same UUID {}", id.text(), other->uuid));
+      }
+      for (const IpPrefix& wanted : arrival_.addresses) {
+        for (const IpPrefix& used : other->addresses) {
+          if (used.address != wanted.address) continue;
+          problem(MigrateExit::address_in_use, fmt::format("{} belongs to CT {} there",
+                                                           used.address.text(), id.text()));
+        }
+      }
+    }
+    return {};
+  }
+
+  Status check_addresses() {
+    const Status free = network::check_free(context_.kernel(), arrival_.id, arrival_.addresses);
+    if (free) return {};
+    if (free.error().code != ErrorCode::exists) return free;
+    problem(MigrateExit::address_in_use, free.error().message());
+    return {};
+  }
+
+  Status check_host() {
+    TH_ASSIGN(const HostInfo host, context_.kernel().host().info());
+    if (host.architecture != arrival_.architecture) {
+      problem(MigrateExit::technologies,
+              fmt::format("the destination is {}, the container comes from {}", host.architecture,
+                          arrival_.architecture));
+    }
+    for (const Feature feature : {Feature::containers, Feature::overlay}) {
+      TH_ASSIGN(const Support support, context_.kernel().host().supports(feature));
+      if (support.available) continue;
+      problem(MigrateExit::technologies, fmt::format("the destination lacks {}: {}",
+                                                     to_string(feature), support.reason));
+    }
+    return {};
+  }
+
+  Status check_template() {
+    TH_ASSIGN(result_.template_present, template_present(context_, arrival_.ostemplate));
+    if (!result_.template_present && arrival_.template_size.value == 0) {
+      problem(MigrateExit::missing_template,
+              fmt::format("neither node has the template \"{}\"", arrival_.ostemplate));
+    }
+    return {};
+  }
+
+  Status check_disk() {
+    const std::string area = substitute_veid(context_.node.private_pattern, arrival_.id);
+    TH_ASSIGN(const DiskInfo disk, context_.kernel().host().disk(area));
+    Bytes needed = arrival_.area;
+    if (!result_.template_present) needed += arrival_.template_size;
+    if (needed > disk.available) {
+      problem(MigrateExit::no_disk_space,
+              fmt::format("not enough disk space: {} MiB needed, {} MiB available at {}",
+                          needed.value >> 20, disk.available.value >> 20, area));
+    }
+    return {};
+  }
+
+  container::Context& context_;
+  const Arrival& arrival_;
+  ArrivalChecks result_;
+};
+
+}  // namespace
+
+bool plain_template_name(std::string_view name) {
+  return !name.empty() && name.size() <= 128 && name.front() != '.' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.' || c == '+';
+         });
+}
+
+Message arrival_message(const Arrival& arrival) {
+  std::vector<std::string> addresses;
+  for (const IpPrefix& address : arrival.addresses) addresses.push_back(address.text());
+  Message message;
+  message.type = "check";
+  message.fields = {{"ctid", arrival.id.text()},
+                    {"name", arrival.name},
+                    {"uuid", arrival.uuid},
+                    {"architecture", arrival.architecture},
+                    {"addresses", join_words(addresses)},
+                    {"template", arrival.ostemplate},
+                    {"bytes", std::to_string(arrival.area.value)},
+                    {"template_bytes", std::to_string(arrival.template_size.value)}};
+  return message;
+}
+
+Result<Arrival> parse_arrival(const Message& message) {
+  Arrival arrival;
+  TH_ASSIGN(arrival.id, parse_ctid(message.text("ctid")));
+  arrival.name = message.text("name");
+  if (!arrival.name.empty()) TH_TRY(check_name(arrival.name));
+  arrival.uuid = message.text("uuid");
+  arrival.architecture = message.text("architecture");
+  for (const std::string& word : split_words(message.text("addresses"))) {
+    TH_ASSIGN(const IpPrefix address, parse_address(word));
+    arrival.addresses.push_back(address);
+  }
+  arrival.ostemplate = message.text("template");
+  if (!plain_template_name(arrival.ostemplate)) {
+    return fail(ErrorCode::protocol, "migrate.check", arrival.ostemplate, "no name of a template")
+        .with_exit_code(to_int(MigrateExit::protocol));
+  }
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 60;
+  TH_ASSIGN(arrival.area.value, message.number("bytes", kMost));
+  TH_ASSIGN(arrival.template_size.value, message.number("template_bytes", kMost));
+  return arrival;
+}
+
+Result<bool> template_present(container::Context& context, const std::string& ostemplate) {
+  const auto entries = context.kernel().files().list(context.node.template_cache(ostemplate));
+  if (entries) return !entries->empty();
+  if (entries.error().code == ErrorCode::not_found) return false;
+  return entries.error();
+}
+
+Result<ArrivalChecks> check_arrival(container::Context& context, const Arrival& arrival) {
+  return Checker(context, arrival).run();
+}
+
+}  // namespace twinhull::migrate

@@ -1,0 +1,234 @@
+#include "runtime/migrate/serve.h"
+
+#include <fmt/format.h>
+
+#include "runtime/config/container_index.h"
+#include "runtime/container/locked.h"
+#include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
+#include "runtime/migrate/arrival.h"
+#include "runtime/migrate/checks.h"
+#include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/receipt.h"
+#include "runtime/migrate/recovery.h"
+#include "runtime/node/log.h"
+
+namespace twinhull {
+namespace {
+
+using namespace migrate;  // NOLINT: this is its serving end
+
+// The source may be stopping its container meanwhile (STOP_TIMEOUT is up to a day, 120 s as a
+// rule); a peer that is gone is noticed by the channel, not by this.
+constexpr Duration kPatience = std::chrono::hours(25);
+
+/// Nobody watches a service: what it says goes to the log.
+class SilentConsole final : public Console {
+ public:
+  void out(std::string_view) override {}
+  void error(std::string_view) override {}
+};
+
+Message ok() { return {.type = "ok"}; }
+
+class Service {
+ public:
+  Service(container::Context& context, Channel& channel) : context_(context), channel_(channel) {}
+
+  Status run() {
+    while (true) {
+      auto message = next();
+      if (!message) return message.error();
+      if (!*message) return {};
+      Status handled = handle(**message);
+      if (handled) continue;
+      if (handled.error().code == ErrorCode::node_down) return handled;
+      context_.reporter.error(handled.error().message());
+      // While it is open whose the container is, silence is the only right answer: the source will
+      // ask on a new connection.
+      if (!outcome_open_) {
+        // The peer hears why; when it is gone the first error is the one to report.
+        if (!send_message(channel_, error_message(handled.error()))) return handled;
+        if (!stream_broken_) continue;
+      }
+      channel_.close();
+      return handled;
+    }
+  }
+
+ private:
+  /// std::nullopt: the peer hung up in order.
+  Result<std::optional<Message>> next() {
+    auto message = receive_message(channel_, kPatience);
+    if (message) return std::optional(std::move(*message));
+    if (message.error().operation == "migrate.receive" &&
+        message.error().code == ErrorCode::connection_lost) {
+      return std::optional<Message>();
+    }
+    return std::move(message).error();
+  }
+
+  Status handle(const Message& message) {
+    if (message.type == "hello") return hello();
+    if (message.type == "check") return check(message);
+    if (message.type == "begin") return arrive(message);
+    if (message.type == "resolve") return resolve(message);
+    if (message.type == "forget") return forget(message);
+    return unexpected(message);
+  }
+
+  static Error unexpected(const Message& message) {
+    return fail(ErrorCode::protocol, "migrate.serve", message.type, "unexpected message")
+        .with_exit_code(to_int(MigrateExit::protocol));
+  }
+
+  Status hello() {
+    TH_ASSIGN(const std::string identity, node_identity(context_));
+    Message answer = ok();
+    answer.fields["identity"] = identity;
+    return send_message(channel_, answer);
+  }
+
+  Status check(const Message& message) {
+    TH_ASSIGN(const Arrival arrival, parse_arrival(message));
+    ArrivalChecks checks;
+    // Under the lock: what an earlier attempt left half done is not in the way.
+    TH_TRY(container::with_lock(context_, arrival.id, "migrating", [&]() -> Status {
+      TH_ASSIGN(checks, check_arrival(context_, arrival));
+      return {};
+    }));
+    Message answer = ok();
+    answer.fields["template"] = checks.template_present ? "yes" : "no";
+    answer.problems = std::move(checks.problems);
+    return send_message(channel_, answer);
+  }
+
+  Status arrive(const Message& begin) {
+    TH_ASSIGN(ContainerArrival arrival, ContainerArrival::plan(context_, begin));
+    context_.reporter.about(arrival.id());
+    return container::with_lock(context_, arrival.id(), "migrating", [&]() -> Status {
+      bool settled = false;
+      Status done = converse(arrival, begin.text("digest"), settled);
+      if (done || settled || done.error().code == ErrorCode::node_down) return done;
+      // Not committed: whatever went wrong, nothing of it stays here.
+      if (Status undone = arrival.abandon(); !undone) {
+        done.error().detail += "; also failed: taking back: " + undone.error().message();
+      }
+      return done;
+    });
+  }
+
+  /// From "begin" to the end of the container's journey. `settled` turns true when nothing is left
+  /// to be taken back by the caller.
+  Status converse(ContainerArrival& arrival, const std::string& digest, bool& settled) {
+    settled = true;  // prepare() refuses before its first effect, or after its journal stands
+    TH_TRY(begin(arrival, digest, settled));
+    settled = false;
+    while (true) {
+      TH_ASSIGN(const std::optional<Message> message, next());
+      if (!message) {
+        return fail(ErrorCode::connection_lost, "migrate.serve", "CT " + arrival.id().text(),
+                    "the source hung up before the migration was complete");
+      }
+      TransferResult received;
+      if (message->type == "template") {
+        stream_broken_ = true;
+        TH_TRY(arrival.receive_template(channel_, received));
+        stream_broken_ = false;
+        TH_TRY(report(received));
+      } else if (message->type == "template-good") {
+        TH_TRY(arrival.adopt_template());
+        TH_TRY(send_message(channel_, ok()));
+      } else if (message->type == "area") {
+        stream_broken_ = true;
+        TH_TRY(arrival.receive_area(channel_, received));
+        stream_broken_ = false;
+        TH_TRY(report(received));
+      } else if (message->type == "area-good") {
+        TH_TRY(arrival.accept_area());
+        TH_TRY(send_message(channel_, ok()));
+      } else if (message->type == "commit") {
+        TH_ASSIGN(const FinalState state, parse_final_state(message->text("state")));
+        if (!arrival.area_complete()) return unexpected(*message);
+        settled = true;
+        outcome_open_ = true;
+        bool ours = true;
+        if (Status taken = arrival.take_over(state, ours); !taken) {
+          outcome_open_ = ours;
+          return taken;
+        }
+        context_.reporter.say("Container has arrived");
+        TH_TRY(send_message(channel_, ok()));
+        outcome_open_ = false;
+        return {};
+      } else {
+        return unexpected(*message);
+      }
+    }
+  }
+
+  Status begin(ContainerArrival& arrival, const std::string& digest, bool& settled) {
+    Status prepared = arrival.prepare();
+    if (!prepared) {
+      settled = prepared.error().exit_code == to_int(MigrateExit::exists);
+      return prepared;
+    }
+    settled = false;
+    TH_TRY(arrival.reuse_kept(digest));
+    Message answer = ok();
+    answer.fields["area"] = arrival.area_complete() ? "yes" : "no";
+    return send_message(channel_, answer);
+  }
+
+  Status report(const TransferResult& received) {
+    Message answer = ok();
+    answer.fields["digest"] = received.digest;
+    return send_message(channel_, answer);
+  }
+
+  /// A source whose connection broke asks what became of its container. The lock's recovery has
+  /// rolled the arrival back or forward before the receipt is looked at.
+  Status resolve(const Message& message) {
+    TH_ASSIGN(const CtId id, parse_ctid(message.text("ctid")));
+    const std::string token = message.text("token");
+    if (!valid_token(token)) return unexpected(message);
+    bool adopted = false;
+    TH_TRY(container::with_lock(context_, id, "migrating", [&]() -> Status {
+      TH_ASSIGN(adopted, has_receipt(context_, token));
+      return {};
+    }));
+    Message answer = ok();
+    answer.fields["adopted"] = adopted ? "yes" : "no";
+    return send_message(channel_, answer);
+  }
+
+  Status forget(const Message& message) {
+    const std::string token = message.text("token");
+    if (!valid_token(token)) return unexpected(message);
+    TH_TRY(remove_receipt(context_, token));
+    return send_message(channel_, ok());
+  }
+
+  container::Context& context_;
+  Channel& channel_;
+  bool outcome_open_ = false;   ///< a commit was asked for and not answered
+  bool stream_broken_ = false;  ///< a tree came in half: what follows are no messages
+};
+
+}  // namespace
+
+Status serve_migration(Kernel& kernel, const Layout& layout, Channel& channel) {
+  SilentConsole console;
+  Session session{kernel, layout, console};
+  const auto node = load_node_config(kernel, layout);
+  if (!node) {
+    // The peer hears it instead of a silent end; it may be gone already.
+    static_cast<void>(send_message(channel, error_message(node.error())));
+    return node.error();
+  }
+  Reporter reporter(session, *node, "vzmigrate", Verbosity::quiet);
+  container::Context context{session, *node, reporter, {recovery_handler()}};
+  return Service(context, channel).run();
+}
+
+}  // namespace twinhull
