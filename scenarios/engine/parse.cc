@@ -154,6 +154,9 @@ class ScenarioReader {
         MapReader reader(context_, item, "a template");
         plan.name = reader.required_text("name");
         plan.bulk = reader.bytes("bulk").value_or(plan.bulk);
+        plan.nodes = reader.texts("nodes");
+        for (const std::string& node : plan.nodes)
+          check_node_name(context_, reader.mark_of("nodes"), node);
         if (reader.choice("kind", {"busybox", "debian"}).value_or("busybox") == "debian")
           plan.kind = TemplatePlan::Kind::debian;
         reader.finish();

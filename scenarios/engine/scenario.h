@@ -37,9 +37,10 @@ struct LinkPlan {
   std::uint32_t loss_per_million = 0;
 };
 
-/// A template that is cached on every node.
+/// A template that is cached on every node, or on those that are named.
 struct TemplatePlan {
   std::string name;
+  std::vector<std::string> nodes;  ///< empty = all
   enum class Kind { busybox, debian } kind = Kind::busybox;
   Bytes bulk{0};  ///< further content, to make it as large as a real one (simulator only)
 };

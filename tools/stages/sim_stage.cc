@@ -1,5 +1,6 @@
 #include "tools/stages/sim_stage.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -61,6 +62,9 @@ class SimStage final : public scenario::Stage {
       TH_TRY(world_->add_node(spec));
       TH_TRY(set_up_node(world_->kernel(node.name), Layout{}));
       for (const scenario::TemplatePlan& item : plan.templates) {
+        if (!item.nodes.empty() &&
+            std::find(item.nodes.begin(), item.nodes.end(), node.name) == item.nodes.end())
+          continue;
         sim::TemplateSpec layer;
         layer.name = item.name;
         layer.bulk = item.bulk;
