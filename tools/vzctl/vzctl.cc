@@ -9,6 +9,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/state.h"
 #include "runtime/kernel/files.h"
+#include "runtime/migrate/recovery.h"
 #include "runtime/node/exit_codes.h"
 #include "runtime/node/log.h"
 #include "tools/commands.h"
@@ -141,7 +142,7 @@ int vzctl(Session& session, std::span<const std::string> argv) {
     return exit_code_for(node.error());
   }
   Reporter reporter(session, *node, "vzctl", invocation.verbosity);
-  Context context{session, *node, reporter};
+  Context context{session, *node, reporter, {migrate::recovery_handler()}};
   const Result<int> code = run(context, invocation);
   if (code) return *code;
   if (code.error().code != ErrorCode::node_down) reporter.error(code.error().message());
