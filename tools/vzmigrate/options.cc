@@ -1,0 +1,110 @@
+#include "tools/vzmigrate/options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "runtime/config/quantity.h"
+#include "runtime/migrate/exit_codes.h"
+
+namespace twinhull::tools::move {
+namespace {
+
+constexpr int kUnsupported = 57;
+
+Error refuse(std::string_view why) {
+  return fail(ErrorCode::invalid_argument, "migrate.options", "command line", why)
+      .with_exit_code(migrate::to_int(migrate::MigrateExit::usage))
+      .with_hint("see vzmigrate --help");
+}
+
+Result<PeerAddress> parse_peer(const std::string& text) {
+  PeerAddress peer;
+  const std::size_t at = text.find_last_of('@');
+  if (at != std::string::npos) {
+    peer.user = text.substr(0, at);
+    if (peer.user.empty()) return refuse("the user before '@' is missing");
+  }
+  peer.host = at == std::string::npos ? text : text.substr(at + 1);
+  // A leading '-' would be an option of ssh; blanks and control characters are in no host's name.
+  const auto bad = [](const std::string& part) {
+    return part.starts_with('-') || std::any_of(part.begin(), part.end(), [](char c) {
+             return static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
+           });
+  };
+  if (peer.host.empty() || bad(peer.host) || bad(peer.user)) return refuse("no host is named");
+  return peer;
+}
+
+Result<Entry> parse_entry(std::string_view text) {
+  Entry entry;
+  std::string* const parts[] = {&entry.source, &entry.destination, &entry.private_pattern,
+                                &entry.root_pattern};
+  std::size_t index = 0;
+  while (true) {
+    const std::size_t colon = text.find(':');
+    if (index == std::size(parts)) return refuse("too many parts in SRC:DST:PRIVATE:ROOT");
+    *parts[index++] = text.substr(0, colon);
+    if (colon == std::string_view::npos) break;
+    text.remove_prefix(colon + 1);
+  }
+  if (entry.source.empty()) return refuse("a container is missing before ':'");
+  return entry;
+}
+
+}  // namespace
+
+Result<Options> parse_options(std::span<const std::string> argv) {
+  Options options;
+  std::string remove;
+  std::string host;
+  std::vector<std::string> containers;
+  std::uint64_t timeout = 600;
+  bool online = false;
+  CLI::App app("Moves containers to another node.", "vzmigrate");
+  app.set_help_flag("-h,--help", "Show this text");
+  app.add_option("-r,--remove-area", remove,
+                 "yes: delete the container here afterwards; no: keep it as *.migrated; "
+                 "default: REMOVEMIGRATED of vz.conf");
+  app.add_flag("-s,--nostart", options.no_start, "Do not start it at the destination");
+  app.add_flag("--keep-dst", options.keep_destination,
+               "After a failure keep what was copied, for the next try");
+  app.add_flag("--dry-run", options.dry_run, "Only check whether it could be done (exit 104)");
+  app.add_flag("-v,--verbose", options.verbose, "Say more");
+  app.add_option("-t,--timeout", timeout, "Seconds to wait for each answer of the destination");
+  app.add_flag("--online,--live", online, "With running processes: does not exist yet");
+  app.add_option("host", host, "[USER@]HOST");
+  app.add_option("containers", containers, "SRC[:DST[:PRIVATE[:ROOT]]] ...");
+  try {
+    // CLI11 takes the words last first.
+    std::vector<std::string> words(argv.empty() ? argv.begin() : argv.begin() + 1, argv.end());
+    std::reverse(words.begin(), words.end());
+    app.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    options.help = app.help();
+    return options;
+  } catch (const CLI::ParseError& error) {
+    return refuse(error.what());
+  }
+  if (online) {
+    return fail(ErrorCode::not_supported, "migrate.options", "--online",
+                "containers cannot be moved with their processes yet")
+        .with_exit_code(kUnsupported)
+        .with_hint("without --online they are stopped, moved and started");
+  }
+  if (!remove.empty()) {
+    const auto wish = parse_yes_no(remove);
+    if (!wish) return refuse("-r: accepted are yes and no");
+    options.remove = *wish;
+  }
+  if (timeout < 1 || timeout > 86400) return refuse("-t: accepted are 1 to 86400 seconds");
+  options.timeout = seconds(timeout);
+  if (host.empty()) return refuse("no host is named");
+  if (containers.empty()) return refuse("no container is named");
+  TH_ASSIGN(options.peer, parse_peer(host));
+  for (const std::string& text : containers) {
+    TH_ASSIGN(Entry entry, parse_entry(text));
+    options.containers.push_back(std::move(entry));
+  }
+  return options;
+}
+
+}  // namespace twinhull::tools::move

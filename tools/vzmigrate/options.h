@@ -1,0 +1,38 @@
+// What the operator asked vzmigrate for (spec F3.13).
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/kernel/channels.h"
+#include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
+
+namespace twinhull::tools::move {
+
+/// SRC[:DST[:PRIVATE[:ROOT]]]
+struct Entry {
+  std::string source;           ///< number or name
+  std::string destination;      ///< number; empty = the source's
+  std::string private_pattern;  ///< empty = the destination's default
+  std::string root_pattern;
+};
+
+struct Options {
+  std::optional<bool> remove;  ///< -r yes|no
+  bool no_start = false;       ///< -s
+  bool keep_destination = false;
+  bool dry_run = false;
+  bool verbose = false;
+  Duration timeout = seconds(600);
+  PeerAddress peer;
+  std::vector<Entry> containers;
+  std::string help;  ///< not empty: show this and end well
+};
+
+/// Errors: invalid_argument (exit 1), not_supported (exit 57) for modes that do not exist yet.
+Result<Options> parse_options(std::span<const std::string> argv);
+
+}  // namespace twinhull::tools::move
