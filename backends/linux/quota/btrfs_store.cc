@@ -54,6 +54,9 @@ Status remove_stale(Qgroups& groups) {
   TH_ASSIGN(const auto subvolumes, groups.subvolumes());
   for (const std::uint64_t number : numbers) {
     if (subvolumes.contains(number)) continue;
+    TH_ASSIGN(const auto group, groups.read(number));
+    // Still counts something: the kernel has not settled its accounts yet.
+    if (!group || group->referenced != 0) continue;
     const Status removed = groups.remove(number);
     // busy: the kernel still settles its accounts; the next removal finds it again.
     if (!removed && removed.error().code != ErrorCode::busy) return removed;
@@ -154,11 +157,15 @@ class BtrfsStore final : public TreeStore {
   static Status wait_freed(Qgroups& groups, int fd, std::uint64_t number) {
     timespec begin{};
     ::clock_gettime(CLOCK_MONOTONIC, &begin);
-    for (;;) {
-      // Each sync wakes the thread that frees subvolumes.
+    for (bool gone = false;;) {
+      // Each sync wakes the thread that frees subvolumes. The accounts are settled when the
+      // transaction that frees the last block is committed: a qgroup that goes earlier leaves the
+      // whole accounting inconsistent. Hence one more sync after the subvolume is gone.
       if (::ioctl(fd, BTRFS_IOC_SYNC, nullptr) != 0) return {};
+      if (gone) return {};
       TH_ASSIGN(const auto present, groups.subvolumes());
-      if (!present.contains(number)) return {};
+      gone = !present.contains(number);
+      if (gone) continue;
       timespec now{};
       ::clock_gettime(CLOCK_MONOTONIC, &now);
       if (seconds(now.tv_sec - begin.tv_sec) + nanoseconds(now.tv_nsec - begin.tv_nsec) > kFreeWait)

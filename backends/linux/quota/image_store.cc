@@ -145,7 +145,9 @@ class ImageStore final : public TreeStore {
         limit.inodes.value != kUnlimited && limit.inodes != before.limit.inodes && empty;
     if (new_inodes || wished != present) {
       TH_TRY(leave(kOperation, path));
-      const Status changed = new_inodes
+      // An empty tree gets a new file system: that sets the number of inodes, and a journal that
+      // fits the size.
+      const Status changed = empty
                                  ? make_file_system(kOperation, path, wished, limit.inodes.value)
                                  : resize(kOperation, path, present, wished);
       TH_TRY(mount_image(kOperation, path));

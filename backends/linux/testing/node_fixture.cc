@@ -16,6 +16,7 @@
 #include "backends/linux/file/entry.h"
 #include "backends/linux/file/files.h"
 #include "backends/linux/loop_device.h"
+#include "backends/linux/quota/qgroups.h"
 #include "backends/linux/run_tool.h"
 #include "backends/linux/testing/busybox_root.h"
 #include "backends/linux/testing/sweep.h"
@@ -136,7 +137,9 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
       0)
     return system_error(kOperation, image, errno, "cannot mount the disk");
   if (!btrfs) return {};
-  return run_tool_well({"btrfs", "quota", "enable", root()}, kOperation, root());
+  UniqueFd top(::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!top) return system_error(kOperation, root(), errno);
+  return Qgroups(top.get(), kOperation, root()).enable();
 }
 
 Result<std::unique_ptr<Kernel>> TestNode::open() const { return open_kernel(options_); }
