@@ -27,6 +27,9 @@ Result<CgroupDoors> open_doors(const CgroupLayout& layout, std::string_view obje
         directory_of(hierarchy.mount, hierarchy.root, hierarchy.controllers.front());
     UniqueFd door(::open((directory + "/tasks").c_str(), O_WRONLY | O_CLOEXEC));
     if (!door) return refused(directory, errno);
+    if (std::ranges::find(hierarchy.controllers, "pids") != hierarchy.controllers.end()) {
+      doors.pids_directory = directory;
+    }
     const bool devices = std::ranges::find(hierarchy.controllers, "devices") !=
                          hierarchy.controllers.end();
     if (devices) {

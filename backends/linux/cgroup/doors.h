@@ -21,6 +21,7 @@ struct CgroupDoors {
   UniqueFd unified;               ///< directory of the v2 group; empty = no v2 tree
   std::vector<UniqueFd> tasks;    ///< v1 hierarchies, all but devices
   UniqueFd devices_tasks;         ///< v1 devices: entered after the device nodes were made
+  std::string pids_directory;     ///< v1 pids group; empty = none
   std::vector<std::string> names; ///< directories of `tasks`, then of devices: for messages
 };
 
