@@ -1,0 +1,213 @@
+#include "tools/stages/linux_stage.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <utility>
+
+#include "backends/linux/testing/node_fixture.h"
+#include "tools/common/node_setup.h"
+#include "tools/stages/child_process.h"
+
+namespace twinhull::tools {
+namespace {
+
+using linux_backend::testing::TestNode;
+using linux_backend::testing::TestNodeOptions;
+using scenario::CallFault;
+using scenario::CommandEnd;
+using scenario::CommandRequest;
+using scenario::LifeRecord;
+using scenario::NodePlan;
+using scenario::Scenario;
+using scenario::StageAbilities;
+using scenario::StageCommand;
+
+class LinuxStage final : public scenario::Stage {
+ public:
+  explicit LinuxStage(std::string bin_directory) : bin_directory_(std::move(bin_directory)) {
+    abilities_.backend = "linux";
+    abilities_.signals = true;
+  }
+  ~LinuxStage() override {
+    // Commands first: they hold mounts and control groups of the nodes.
+    children_.clear();
+    // Nodes end in the namespace of their own.
+    for (auto& [name, node] : nodes_) {
+      // What cannot be removed is reported by the node itself.
+      static_cast<void>(node->enter());
+      node.reset();
+    }
+  }
+
+  [[nodiscard]] const StageAbilities& abilities() const override { return abilities_; }
+
+  Status build(const Scenario& plan, std::uint64_t) override {
+    for (const scenario::TemplatePlan& item : plan.templates)
+      if (item.name != "busybox")
+        return fail(ErrorCode::not_supported, "stage.build", item.name,
+                    "only the template busybox is made for real nodes");
+    for (const NodePlan& node : plan.nodes) {
+      TH_ASSIGN(nodes_[node.name], TestNode::make(node.name, TestNodeOptions{}));
+      TestNode& made = *nodes_[node.name];
+      TH_TRY(set_up_node(made.kernel(), Layout{made.root()}));
+      TH_TRY(made.install_busybox());
+    }
+    for (const auto& [name, node] : nodes_) TH_TRY(write_node_file(name));
+    for (std::size_t i = 0; i < plan.links.size(); ++i) {
+      const scenario::LinkPlan& link = plan.links[i];
+      const std::string net = "10.255." + std::to_string(i) + ".";
+      TH_TRY(connect_nodes(*nodes_.at(link.a), "th-" + link.b, net + "1/30", *nodes_.at(link.b),
+                           "th-" + link.a, net + "2/30"));
+    }
+    start_ = std::chrono::steady_clock::now();
+    return {};
+  }
+
+  Result<std::unique_ptr<Stage>> branch() override { return unable("copy real nodes"); }
+
+  [[nodiscard]] Duration now() const override {
+    return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - start_);
+  }
+  Status advance(Duration length) override {
+    std::this_thread::sleep_for(length);
+    return {};
+  }
+
+  Result<StageCommand> start(const CommandRequest& request) override {
+    const auto node = nodes_.find(request.node);
+    if (node == nodes_.end())
+      return fail(ErrorCode::not_found, "stage.start", request.node, "no such node");
+    if (request.argv.empty())
+      return fail(ErrorCode::not_found, "stage.start", "", "no program");
+    std::vector<std::string> argv = request.argv;
+    argv[0] = bin_directory_ + "/" + argv[0];
+    TH_TRY(node->second->enter());
+    TH_ASSIGN(ChildProcess child,
+              ChildProcess::start(argv,
+                                  {"TWINHULL_BACKEND=linux",
+                                   "TWINHULL_NODE=" + node_file(*node->second)},
+                                  request.input));
+    children_.emplace(++last_, std::move(child));
+    return last_;
+  }
+
+  Result<std::optional<CommandEnd>> poll(StageCommand command) override {
+    const auto found = children_.find(command);
+    if (found == children_.end())
+      return fail(ErrorCode::not_found, "stage.poll", std::to_string(command), "no such command");
+    const auto code = found->second.poll();
+    if (!code) return std::optional<CommandEnd>{};
+    return std::optional(end_of(found->second, *code));
+  }
+
+  Result<CommandEnd> wait(StageCommand command, Duration at_most) override {
+    const auto found = children_.find(command);
+    if (found == children_.end())
+      return fail(ErrorCode::not_found, "stage.wait", std::to_string(command), "no such command");
+    const auto deadline = std::chrono::steady_clock::now() + at_most;
+    while (true) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now());
+      const auto code =
+          found->second.poll(std::clamp(left, std::chrono::milliseconds(1),
+                                        std::chrono::milliseconds(60'000)));
+      if (code) return end_of(found->second, *code);
+      if (left.count() <= 0)
+        return fail(ErrorCode::timed_out, "stage.wait", "command",
+                    "still runs after " + scenario::duration_text(at_most) + "; stdout \"" +
+                        scenario::excerpt(found->second.out()) + "\", stderr \"" +
+                        scenario::excerpt(found->second.error()) + "\"");
+    }
+  }
+
+  Status kill(StageCommand command) override { return signal(command, SIGKILL); }
+  Status interrupt(StageCommand command) override { return signal(command, SIGINT); }
+
+  Kernel& kernel(const std::string& name) override {
+    TestNode& node = *nodes_.at(name);
+    // A namespace that was entered before can be entered again; if not, the calls say so.
+    static_cast<void>(node.enter());
+    return node.kernel();
+  }
+  [[nodiscard]] Layout layout(const std::string& node) const override {
+    return {nodes_.at(node)->root()};
+  }
+  [[nodiscard]] bool is_on(const std::string& node) const override { return nodes_.contains(node); }
+
+  Status power_off(const std::string&) override { return unable("cut the power of a node"); }
+  Status power_on(const std::string&) override { return unable("cut the power of a node"); }
+  Status set_link(const std::string&, const std::string&, bool) override {
+    return unable("cut a cable");
+  }
+  Status fill_disk(const std::string&, std::optional<Bytes>) override {
+    return unable("fill a disk");
+  }
+  Status arm(const std::string&, std::optional<CallFault>) override {
+    return unable("make a kernel call fail");
+  }
+  [[nodiscard]] std::uint64_t calls(const std::string&) const override { return 0; }
+  [[nodiscard]] std::vector<LifeRecord> life_records() const override { return {}; }
+  [[nodiscard]] Status check() const override { return {}; }
+  [[nodiscard]] std::uint64_t digest() const override { return 0; }
+
+ private:
+  static Error unable(const std::string& what) {
+    return fail(ErrorCode::not_supported, "stage", "linux", "a real node cannot " + what);
+  }
+
+  Status signal(StageCommand command, int number) {
+    const auto found = children_.find(command);
+    if (found == children_.end())
+      return fail(ErrorCode::not_found, "stage.kill", std::to_string(command), "no such command");
+    found->second.signal(number);
+    return {};
+  }
+
+  static CommandEnd end_of(const ChildProcess& child, int code) {
+    return {code, child.signaled(), child.out(), child.error()};
+  }
+
+  static std::string node_file(const TestNode& node) { return node.directory() + "/node.json"; }
+
+  /// Describes a node to the programs, with the commands that reach its peers.
+  Status write_node_file(const std::string& name) const {
+    const TestNode& node = *nodes_.at(name);
+    const auto& options = node.node_options();
+    nlohmann::json peers = nlohmann::json::object();
+    for (const auto& [peer, other] : nodes_)
+      peers[peer] = {bin_directory_ + "/vzmigrate", "--backend", "linux", "--node",
+                     node_file(*other),              "--serve",   "{service}"};
+    const nlohmann::json text = {{"name", name},
+                                 {"layout_root", node.root()},
+                                 {"run_directory", options.run_directory},
+                                 {"cgroup_prefix", options.cgroup_prefix},
+                                 {"network_namespace", options.network_namespace},
+                                 {"peers", std::move(peers)}};
+    std::ofstream stream(node_file(node));
+    stream << text.dump(2) << '\n';
+    stream.close();
+    if (stream) return {};
+    return fail(ErrorCode::input_output, "stage.build", node_file(node), "cannot be written");
+  }
+
+  std::string bin_directory_;
+  StageAbilities abilities_;
+  std::map<std::string, std::unique_ptr<TestNode>> nodes_;
+  std::map<StageCommand, ChildProcess> children_;
+  StageCommand last_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+std::unique_ptr<scenario::Stage> make_linux_stage(const std::string& bin_directory) {
+  return std::make_unique<LinuxStage>(bin_directory);
+}
+
+}  // namespace twinhull::tools
