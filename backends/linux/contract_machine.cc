@@ -147,7 +147,7 @@ Status ContractMachine::make_template(const std::string& vzload) {
 }
 
 Status ContractMachine::make_quota_area() {
-  const std::string image = top_ + "/quota.img";
+  const std::string image = top_ + "/btrfs.disk";
   std::ofstream(image).close();
   std::error_code error;
   fs::resize_file(image, std::uintmax_t{1} << 30, error);  // sparse
@@ -193,7 +193,7 @@ std::vector<std::string> ContractMachine::leftovers() const {
   }
   for (const auto& device : fs::directory_iterator("/sys/block", ignored)) {
     const std::string file = read_text(device.path() / "loop/backing_file");
-    if (file.starts_with(top_) && !file.starts_with(top_ + "/quota.img"))
+    if (file.starts_with(top_) && !file.starts_with(top_ + "/btrfs.disk"))
       found.push_back("loop device " + device.path().filename().string() + " on " + file);
   }
   for (const char* directory : {"/node/scratch", "/peer/scratch", "/quota"})

@@ -179,12 +179,13 @@ CASE(cpus_of_a_child_are_of_its_parent) {
   const CpuSet all = MUST(stage.kernel().host().info()).online_cpus;
   BOOST_REQUIRE_MESSAGE(all.cpus.size() >= 2, "the stage needs two CPUs");
   MUST(cgroups.create(kGroup));
-  MUST(cgroups.create({"g1/child"}));
   const CpuSet first{{all.cpus[0]}}, second{{all.cpus[1]}};
   NEEDS(stage, cpuset, cgroups.set_cpus(kGroup, first));
   MUST(cgroups.set_cpus(kGroup, first));
+  MUST(cgroups.create({"g1/child"}));
   REFUSED(cgroups.set_cpus({"g1/child"}, second), invalid_argument);
   BOOST_CHECK(MUST(cgroups.set_cpus({"g1/child"}, first)) == first);
+  BOOST_CHECK(MUST(cgroups.set_cpus({"g1/child"}, std::nullopt)) == first);
 }
 
 CASE(memory_is_rounded_down_to_pages) {
@@ -234,7 +235,7 @@ CASE(a_new_group_is_empty_and_has_used_nothing) {
 }
 
 CASE(sample_counts_tasks_and_memory) {
-  const Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001"}));
+  const Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001; exit"}));
   Cgroups& cgroups = stage.kernel().cgroups();
   BOOST_CHECK(
       eventually(stage, seconds(10), [&] { return MUST(cgroups.sample(box.group)).pids == 3; }));
@@ -248,7 +249,7 @@ CASE(processes_are_ascending_and_of_the_subtree) {
   MUST(cgroups.create({"outer"}));
   MUST(cgroups.create({"outer/inner"}));
   const Box box = MUST(make_root(stage, "c1"));
-  SpawnSpec spec = box_spec(box, {"/bin/sh", "-c", "sleep 1000 & sleep 1001"});
+  SpawnSpec spec = box_spec(box, {"/bin/sh", "-c", "sleep 1000 & sleep 1001; exit"});
   spec.cgroup = {"outer/inner"};
   const ProcessRef init = MUST(stage.kernel().processes().spawn(spec));
   BOOST_REQUIRE(eventually(stage, seconds(10),
@@ -263,7 +264,7 @@ CASE(processes_are_ascending_and_of_the_subtree) {
 CASE(kill_all_ends_a_whole_subtree) {
   Cgroups& cgroups = stage.kernel().cgroups();
   const Box box =
-      MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001 & sleep 1002"}));
+      MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001 & sleep 1002; exit"}));
   BOOST_REQUIRE(eventually(stage, seconds(10),
                            [&] { return MUST(cgroups.processes(box.group)).size() == 4; }));
   BOOST_CHECK_EQUAL(MUST(cgroups.kill_all(box.group)), 4);

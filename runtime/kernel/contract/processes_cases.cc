@@ -113,7 +113,7 @@ CASE(an_init_that_ends_is_gone) {
 CASE(the_container_ends_with_its_init) {
   Processes& processes = stage.kernel().processes();
   const Box box =
-      MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001 & sleep 1002"}));
+      MUST(start_box(stage, "c1", {"/bin/sh", "-c", "sleep 1000 & sleep 1001 & sleep 1002; exit"}));
   BOOST_REQUIRE(eventually(stage, seconds(10), [&] {
     return MUST(stage.kernel().cgroups().processes(box.group)).size() == 4;
   }));
