@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "runtime/kernel/host.h"
+#include "runtime/migrate/serve.h"
 #include "runtime/node/exit_codes.h"
 #include "tools/common/node_setup.h"
 #include "tools/common/world_file.h"
