@@ -123,7 +123,10 @@ class Timeline {
     grid_ += fmt::format(
         "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\"/>", kLeft, y,
         kWidth - kLeft - kRight, height);
-    label(y + height / 2 + 4, lane.node, "lane");
+    const bool crowded = lane.labels.size() > kMostRows;
+    label(y + height / 2 + (crowded ? -2 : 4), lane.node, "lane");
+    if (crowded)
+      label(y + height / 2 + 12, fmt::format("{} containers", lane.labels.size()), "more");
     std::map<std::string, bool> named;
     for (const UpBar& bar : report_.bars) {
       if (bar.node != lane.node) continue;
@@ -145,9 +148,6 @@ class Timeline {
         }
       }
     }
-    if (lane.labels.size() > kMostRows)
-      body_ += fmt::format("<text class=\"more\" x=\"{}\" y=\"{}\">{} containers</text>",
-                           kWidth - kRight - 6, y + height - 6, lane.labels.size());
     return y + height + 6;
   }
 

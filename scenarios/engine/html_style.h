@@ -78,7 +78,7 @@ svg .band{fill:var(--band)}
 svg .step.act{fill:var(--act)}svg .step.check{fill:var(--check)}svg .step.idle{fill:var(--idle)}
 svg .step.bad{fill:var(--bad)}
 svg .up{fill:var(--up)}svg .ct{fill:var(--up-ink);font-size:10px}
-svg .more{text-anchor:end;fill:var(--up-ink);font-size:10px}
+svg .more{text-anchor:end;font-size:10px}
 svg .fault line{stroke:var(--fault);stroke-width:1.5;stroke-dasharray:4 3}
 svg .fault path{fill:var(--fault)}
 svg .demand{fill:var(--demand);stroke:none}

@@ -230,7 +230,9 @@ std::string duration_text(Duration length) {
   if (magnitude < 1'000'000'000) return sign + fmt::format("{:.3g} ms", real / 1e6);
   if (magnitude < 120'000'000'000ULL) return sign + fmt::format("{:.4g} s", real / 1e9);
   const std::uint64_t total = magnitude / 1'000'000'000;
+  if (total < 3600 && total % 60 == 0) return sign + fmt::format("{} min", total / 60);
   if (total < 3600) return sign + fmt::format("{} min {:02} s", total / 60, total % 60);
+  if (total % 3600 == 0) return sign + fmt::format("{} h", total / 3600);
   return sign + fmt::format("{} h {:02} min", total / 3600, total / 60 % 60);
 }
 
