@@ -187,8 +187,10 @@ int enter_root(const ChildPlan& plan, const ChildReport& report, int mounted_roo
     report.check(ChildStep::root, ::chdir(plan.root.c_str()));
   }
   if (::syscall(SYS_pivot_root, ".", ".") != 0) {
-    // Only a mount point can become the root: make the directory one.
-    if (errno != EINVAL || mounted_root >= 0) report.fail(ChildStep::pivot, errno);
+    // Only a mount point can become the root (else EINVAL, or EBUSY on the old root's own file
+    // system): make the directory one.
+    const bool plain = errno == EINVAL || errno == EBUSY;
+    if (!plain || mounted_root >= 0) report.fail(ChildStep::pivot, errno);
     attach(report.check(ChildStep::root,
                         ::open_tree(AT_FDCWD, plan.root.c_str(),
                                     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE)));

@@ -1,0 +1,276 @@
+// Processes on the real kernel, beyond what the contract says for every backend. Root only.
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backends/linux/testing/node_fixture.h"
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/clock.h"
+#include "runtime/kernel/files.h"
+#include "runtime/kernel/mounts.h"
+#include "runtime/kernel/processes.h"
+
+using namespace twinhull;
+using namespace twinhull::linux_backend;
+using namespace twinhull::linux_backend::testing;
+
+namespace {
+
+constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
+
+template <typename T>
+T must(Result<T> result) {
+  BOOST_REQUIRE_MESSAGE(result, (result ? "" : result.error().message()));
+  if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+std::unique_ptr<TestNode> make_node() {
+  TestNodeOptions options;
+  options.disk = TestDisk::plain;
+  return must(TestNode::make("p", options));
+}
+
+/// One node with a busybox template.
+struct Node {
+  Node() : node(make_node()), kernel(node->kernel()) {
+    must(node->install_busybox());
+    must(kernel.cgroups().create({"c1"}));
+    root = *node / "/vz/template/cache/busybox";
+  }
+  SpawnSpec spec(std::vector<std::string> argv) const {
+    SpawnSpec spec;
+    spec.label = "c1";
+    spec.root = root;
+    spec.argv = std::move(argv);
+    spec.environment = {{"PATH", "/bin:/sbin"}};
+    spec.hostname = "c1";
+    spec.cgroup = {"c1"};
+    spec.capabilities = {bit(CAP_CHOWN) | bit(CAP_KILL) | bit(CAP_SETUID) | bit(CAP_SETGID) |
+                         bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_MKNOD)};
+    return spec;
+  }
+  ProcessRef start(SpawnSpec wish) { return must(kernel.processes().spawn(wish)); }
+  ProcessRef start() { return start(spec({"/bin/sleep", "1000"})); }
+  ExecOutcome shell(ProcessRef init, const std::string& script) {
+    ExecSpec wish;
+    wish.argv = {"/bin/sh", "-c", script};
+    wish.environment = {{"PATH", "/bin:/sbin:/usr/bin"}};
+    wish.timeout = seconds(20);
+    return must(kernel.processes().exec(init, wish));
+  }
+  std::string output(ProcessRef init, const std::string& script) {
+    auto outcome = shell(init, script);
+    BOOST_TEST(outcome.status.success(), script << ": " << outcome.err);
+    while (outcome.out.ends_with('\n')) outcome.out.pop_back();
+    return outcome.out;
+  }
+
+  std::unique_ptr<TestNode> node;
+  Kernel& kernel;
+  std::string root;
+};
+
+std::string field(const std::string& status, const std::string& name) {
+  const auto at = status.find("\n" + name + ":\t");
+  if (at == std::string::npos) return {};
+  const auto begin = at + name.size() + 3;
+  return status.substr(begin, status.find('\n', begin) - begin);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(linux_processes)
+
+BOOST_AUTO_TEST_CASE(an_init_has_exactly_its_capabilities_and_a_filter) {
+  Node node;
+  const auto init = node.start();
+  const auto status = node.output(init, "cat /proc/1/status");
+  const std::string mask = "00000000080000e7";
+  BOOST_TEST(field(status, "CapBnd") == mask);
+  BOOST_TEST(field(status, "CapPrm") == mask);
+  BOOST_TEST(field(status, "CapEff") == mask);
+  BOOST_TEST(field(status, "CapInh") == "0000000000000000");
+  BOOST_TEST(field(status, "CapAmb") == "0000000000000000");
+  BOOST_TEST(field(status, "Seccomp") == "2");
+  BOOST_TEST(field(status, "NoNewPrivs") == "0");  // setuid programs work inside
+  // What is run inside is confined in the same way.
+  const auto own = node.output(init, "cat /proc/self/status");
+  BOOST_TEST(field(own, "CapBnd") == mask);
+  BOOST_TEST(field(own, "CapEff") == mask);
+  BOOST_TEST(field(own, "Seccomp") == "2");
+}
+
+BOOST_AUTO_TEST_CASE(an_init_holds_no_descriptor_of_the_node_and_leads_a_session) {
+  Node node;
+  const auto init = node.start();
+  BOOST_TEST(node.output(init, "ls /proc/1/fd") == "0\n1\n2");
+  BOOST_TEST(node.output(init, "readlink /proc/1/fd/0") == "/dev/null");
+  const auto stat = node.output(init, "cut -d' ' -f5,6 /proc/1/stat");
+  BOOST_TEST(stat == "1 1");  // process group and session, as its own namespace counts
+}
+
+BOOST_AUTO_TEST_CASE(the_nodes_mounts_and_switches_are_out_of_reach) {
+  Node node;
+  const auto init = node.start();
+  const auto mounts = node.output(init, "cat /proc/1/mountinfo");
+  BOOST_TEST(mounts.find(node.node->directory() + "/root/vz ") == std::string::npos, mounts);
+  BOOST_TEST(mounts.find("shared:") == std::string::npos, mounts);
+  BOOST_TEST(mounts.find("master:") == std::string::npos, mounts);
+  // Masked: empty to look at.
+  BOOST_TEST(node.output(init, "cat /proc/keys /proc/timer_list | wc -c") == "0");
+  BOOST_TEST(node.output(init, "ls /sys/firmware | wc -l") == "0");
+  // Read-only: also for root inside.
+  for (const std::string path : {"/proc/sys/kernel/domainname", "/sys/class/net/lo/mtu",
+                                 "/sys/fs/cgroup/pids/pids.max",
+                                 "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    BOOST_TEST(!node.shell(init, "echo 1 > " + path).status.success(), path);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_container_sees_its_own_groups_as_the_top) {
+  Node node;
+  const auto init = node.start();
+  const auto groups = node.output(init, "cat /proc/1/cgroup");
+  for (std::size_t at = 0; at < groups.size();) {
+    const auto end = std::min(groups.find('\n', at), groups.size());
+    const auto line = groups.substr(at, end - at);
+    BOOST_TEST(line.ends_with(":/"), line);
+    at = end + 1;
+  }
+  // Its own tree of groups can be written where no limit lies: systemd needs that.
+  BOOST_TEST(node.output(init, "mkdir /sys/fs/cgroup/systemd/x && rmdir /sys/fs/cgroup/systemd/x "
+                               "&& echo made") == "made");
+}
+
+BOOST_AUTO_TEST_CASE(dangerous_calls_are_refused) {
+  Node node;
+  const auto init = node.start();
+  // mount by missing capability and by filter; a user namespace of its own by filter alone.
+  BOOST_TEST(!node.shell(init, "mount -t tmpfs none /mnt").status.success());
+  BOOST_TEST(!node.shell(init, "unshare -U true").status.success());
+  BOOST_TEST(!node.shell(init, "dmesg").status.success());
+  auto wish = node.spec({"/bin/sleep", "1000"});
+  wish.label = "c2";
+  wish.seccomp = false;
+  const auto open = node.start(wish);
+  BOOST_TEST(field(node.output(open, "cat /proc/1/status"), "Seccomp") == "0");
+  BOOST_TEST(node.shell(open, "unshare -U true").status.success());
+}
+
+BOOST_AUTO_TEST_CASE(hard_limits_are_set_and_inherited_by_exec) {
+  Node node;
+  auto wish = node.spec({"/bin/sleep", "1000"});
+  wish.limits = {{ResourceLimit::Kind::open_files, 100, 200},
+                 {ResourceLimit::Kind::core_size, 0, 0}};
+  const auto init = node.start(wish);
+  BOOST_TEST(node.output(init, "ulimit -n; ulimit -H -n; ulimit -c") == "100\n200\n0");
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_of_a_spawn_that_failed) {
+  Node node;
+  Processes& processes = node.kernel.processes();
+  auto wish = node.spec({"/bin/sleep", "1000"});
+  wish.console_log = "/no/such/directory/log";
+  const auto refused = processes.spawn(wish);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(to_string(refused.error().code) == "not_found");
+  BOOST_TEST(refused.error().detail.find("console log") != std::string::npos,
+             refused.error().message());
+  BOOST_TEST(must(node.kernel.cgroups().processes({"c1"})).empty());
+  BOOST_TEST(::access((node.node->node_options().run_directory + "/c1.init").c_str(), F_OK) != 0);
+}
+
+BOOST_AUTO_TEST_CASE(labels_are_found_by_the_next_command) {
+  Node node;
+  const auto init = node.start();
+  const auto other = must(node.node->open());
+  BOOST_TEST((must(other->processes().find("c1")) == init));
+  BOOST_TEST(must(other->processes().list()).size() == 1);
+  must(other->processes().signal(init, Signal::kill));
+  must(other->processes().wait_gone(init, seconds(5)));
+  BOOST_TEST(!must(node.kernel.processes().find("c1")).has_value());
+  BOOST_TEST(::access((node.node->node_options().run_directory + "/c1.init").c_str(), F_OK) != 0);
+}
+
+BOOST_AUTO_TEST_CASE(links_in_a_root_lead_no_mount_out_of_it) {
+  Node node;
+  const auto root = *node.node / "/vz/evil";
+  Files& files = node.kernel.files();
+  must(files.make_directory(root));
+  must(files.make_directory(root + "/bin"));
+  must(files.make_symlink("/tmp", root + "/proc"));
+  auto wish = node.spec({"/bin/busybox"});
+  wish.root = root;
+  const auto refused = node.kernel.processes().spawn(wish);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(refused.error().detail.find("/proc") != std::string::npos,
+             refused.error().message());
+}
+
+BOOST_AUTO_TEST_CASE(a_user_namespace_makes_root_an_ordinary_user) {
+  Node node;
+  const auto root = *node.node / "/vz/mapped";
+  must(node.kernel.files().copy_tree(node.root, root));
+  must(node.kernel.files().set_owner(root, {.uid = 200000, .gid = 200000}));
+  auto wish = node.spec({"/bin/sleep", "1000"});
+  wish.root = root;
+  wish.user_namespace = IdMapping{.base = 200000, .count = 65536};
+  const auto init = node.start(wish);
+  BOOST_TEST(node.output(init, "id -u") == "0");
+  BOOST_TEST(node.output(init, "cat /proc/self/uid_map | tr -s ' '") == " 0 200000 65536");
+  struct stat facts {};
+  BOOST_REQUIRE(::stat(("/proc/" + std::to_string(init.pid)).c_str(), &facts) == 0);
+  BOOST_TEST(facts.st_uid == 200000U);
+  BOOST_TEST(node.output(init, "echo x > /dev/null; head -c 3 /dev/zero | wc -c") == "3");
+}
+
+BOOST_AUTO_TEST_CASE(a_user_namespace_maps_the_owners_of_a_root_or_says_why_not) {
+  Node node;
+  auto wish = node.spec({"/bin/sleep", "1000"});
+  wish.user_namespace = IdMapping{};
+  const auto init = node.start(wish);  // idmapped mount of an ordinary file system
+  BOOST_TEST(node.output(init, "stat -c %u /bin/busybox") == "0");
+  // An overlay has no idmapped mounts: refused with the way out, not started half.
+  for (const char* const name : {"/vz/u", "/vz/w", "/vz/m"}) {
+    must(node.kernel.files().make_directory(*node.node / name));
+  }
+  must(node.kernel.mounts().overlay(
+      *node.node / "/vz/m",
+      {.lowers = {node.root}, .upper = *node.node / "/vz/u", .work = *node.node / "/vz/w"}));
+  wish.label = "c2";
+  wish.root = *node.node / "/vz/m";
+  const auto refused = node.kernel.processes().spawn(wish);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(to_string(refused.error().code) == "not_supported", refused.error().message());
+  BOOST_TEST(refused.error().hint.find("chown") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_timeout_takes_the_whole_tree) {
+  Node node;
+  const auto init = node.start();
+  ExecSpec wish;
+  wish.argv = {"/bin/sh", "-c", "sleep 71 & (sleep 72; true) & sh -c 'sleep 73; true'; true"};
+  wish.timeout = milliseconds(400);
+  const auto refused = node.kernel.processes().exec(init, wish);
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(to_string(refused.error().code) == "timed_out");
+  BOOST_TEST(must(node.kernel.cgroups().processes({"c1"})).size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(a_daemon_started_by_exec_does_not_hold_it) {
+  Node node;
+  const auto init = node.start();
+  const auto begin = node.kernel.clock().now();
+  const auto outcome = node.shell(init, "sleep 30 & echo started");
+  BOOST_TEST(outcome.out == "started\n");
+  BOOST_TEST((node.kernel.clock().now() - begin < seconds(5)));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
