@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "runtime/config/setting_values.h"
 #include "runtime/container/locked.h"
 #include "runtime/container/operations.h"
@@ -119,12 +121,23 @@ class Departure {
                          std::move(answer).error());
     }
     send_template_ = !answer->says_yes("template");
-    if (answer->problems.empty()) return {};
-    for (const Problem& problem : answer->problems) context_.reporter.warn(problem.text);
+    return judge(answer->problems);
+  }
+
+  /// All problems are shown; the first that may not be skipped decides.
+  Status judge(const std::vector<Problem>& problems) {
+    const Problem* decisive = nullptr;
+    for (const Problem& problem : problems) {
+      const bool skipped = std::any_of(
+          request_.skipped.begin(), request_.skipped.end(),
+          [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
+      context_.reporter.warn(problem.text + (skipped ? " (skipped)" : ""));
+      if (!skipped && decisive == nullptr) decisive = &problem;
+    }
+    if (decisive == nullptr) return {};
     return fail(ErrorCode::failed, "migrate.check", name_,
-                fmt::format("cannot go to {}: {}", request_.peer.host,
-                            answer->problems.front().text))
-        .with_exit_code(answer->problems.front().exit_code);
+                fmt::format("cannot go to {}: {}", request_.peer.host, decisive->text))
+        .with_exit_code(decisive->exit_code);
   }
 
   Status move() {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "runtime/container/context.h"
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/result.h"
+#include "runtime/migrate/exit_codes.h"
 
 namespace twinhull::migrate {
 
@@ -20,6 +22,7 @@ struct MigrationRequest {
   bool start = true;                   ///< false: -s, leave it stopped there
   bool keep_destination = false;       ///< --keep-dst: a failure keeps the copied area there
   bool dry_run = false;                ///< checks only
+  std::set<MigrateExit> skipped = {};  ///< -f: checks that may fail; the container then stays stopped
   Duration timeout = seconds(600);     ///< for each answer of the destination
 };
 

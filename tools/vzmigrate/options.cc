@@ -50,6 +50,43 @@ Result<Entry> parse_entry(std::string_view text) {
   return entry;
 }
 
+/// The checks that -f may name. Those that do not exist here yet are accepted and skip nothing.
+Status skip_check(std::string_view name, std::set<migrate::MigrateExit>& skipped) {
+  using migrate::MigrateExit;
+  if (name == "all" || name == "disk_space") skipped.insert(MigrateExit::no_disk_space);
+  if (name == "all" || name == "technologies") skipped.insert(MigrateExit::technologies);
+  for (const std::string_view known :
+       {"all", "cpu_check", "disk_space", "technologies", "license", "rate", "bindmount"}) {
+    if (name == known) return {};
+  }
+  return refuse(
+      "-f: accepted are all, cpu_check, disk_space, technologies, license, rate, bindmount");
+}
+
+/// "-f=LIST" and "--nodeps=LIST" are taken off the words, for a bare -f must not eat the host.
+Status take_force(std::vector<std::string>& words, Options& options) {
+  std::vector<std::string> rest;
+  for (std::string& word : words) {
+    const std::size_t equals = word.find('=');
+    const std::string name = word.substr(0, equals);
+    if (name != "-f" && name != "--nodeps") {
+      rest.push_back(std::move(word));
+      continue;
+    }
+    options.force = true;
+    std::string_view list =
+        equals == std::string::npos ? "all" : std::string_view(word).substr(equals + 1);
+    while (true) {
+      const std::size_t comma = list.find(',');
+      TH_TRY(skip_check(list.substr(0, comma), options.skipped));
+      if (comma == std::string_view::npos) break;
+      list.remove_prefix(comma + 1);
+    }
+  }
+  words = std::move(rest);
+  return {};
+}
+
 }  // namespace
 
 Result<Options> parse_options(std::span<const std::string> argv) {
@@ -69,6 +106,10 @@ Result<Options> parse_options(std::span<const std::string> argv) {
                "After a failure keep what was copied, for the next try");
   app.add_flag("--dry-run", options.dry_run, "Only check whether it could be done (exit 104)");
   app.add_flag("-v,--verbose", options.verbose, "Say more");
+  bool force_for_help = false;
+  app.add_flag("-f,--nodeps", force_for_help,
+               "Skip checks (-f=disk_space,technologies; alone: all that can be skipped); the "
+               "container is not started there");
   app.add_option("-t,--timeout", timeout, "Seconds to wait for each answer of the destination");
   app.add_flag("--online,--live", online, "With running processes: does not exist yet");
   app.add_option("host", host, "[USER@]HOST");
@@ -76,6 +117,7 @@ Result<Options> parse_options(std::span<const std::string> argv) {
   try {
     // CLI11 takes the words last first.
     std::vector<std::string> words(argv.empty() ? argv.begin() : argv.begin() + 1, argv.end());
+    TH_TRY(take_force(words, options));
     std::reverse(words.begin(), words.end());
     app.parse(words);
   } catch (const CLI::CallForHelp&) {

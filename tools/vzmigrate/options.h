@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/result.h"
 #include "runtime/kernel/units.h"
+#include "runtime/migrate/exit_codes.h"
 
 namespace twinhull::tools::move {
 
@@ -25,6 +27,8 @@ struct Options {
   bool no_start = false;       ///< -s
   bool keep_destination = false;
   bool dry_run = false;
+  bool force = false;          ///< -f: then it is not started at the destination
+  std::set<migrate::MigrateExit> skipped;  ///< the checks that -f lets fail
   bool verbose = false;
   Duration timeout = seconds(600);
   PeerAddress peer;

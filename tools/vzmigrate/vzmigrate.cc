@@ -42,7 +42,8 @@ Result<migrate::MigrationRequest> request_of(container::Context& context,
   request.root_pattern = entry.root_pattern;
   request.peer = options.peer;
   request.remove_source = options.remove;
-  request.start = !options.no_start;
+  request.start = !options.no_start && !options.force;
+  request.skipped = options.skipped;
   request.keep_destination = options.keep_destination;
   request.dry_run = options.dry_run;
   request.timeout = options.timeout;

@@ -1,0 +1,59 @@
+#include "tools/vzmigrate/options.h"
+
+#include <boost/test/unit_test.hpp>
+
+namespace twinhull::tools::move {
+namespace {
+
+Result<Options> parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "vzmigrate");
+  return parse_options(words);
+}
+
+BOOST_AUTO_TEST_SUITE(vzmigrate_options)
+
+BOOST_AUTO_TEST_CASE(the_usual_line) {
+  const auto options =
+      parse({"-r", "yes", "-s", "-v", "--keep-dst", "root@n2", "101", "102:202:/p/$VEID:/r/$VEID"})
+          .value();
+  BOOST_TEST(options.remove.value());
+  BOOST_TEST(options.no_start);
+  BOOST_TEST(options.verbose);
+  BOOST_TEST(options.keep_destination);
+  BOOST_TEST(!options.dry_run);
+  BOOST_TEST(options.peer.user == "root");
+  BOOST_TEST(options.peer.host == "n2");
+  BOOST_REQUIRE_EQUAL(options.containers.size(), 2U);
+  BOOST_TEST(options.containers[0].source == "101");
+  BOOST_TEST(options.containers[0].destination.empty());
+  BOOST_TEST(options.containers[1].destination == "202");
+  BOOST_TEST(options.containers[1].private_pattern == "/p/$VEID");
+  BOOST_TEST(options.containers[1].root_pattern == "/r/$VEID");
+}
+
+BOOST_AUTO_TEST_CASE(force_does_not_eat_the_host) {
+  const auto all = parse({"-f", "n2", "101"}).value();
+  BOOST_TEST(all.force);
+  BOOST_TEST(all.peer.host == "n2");
+  BOOST_TEST(all.skipped.size() == 2U);
+  BOOST_TEST(parse({"--nodeps=disk_space,rate", "n2", "101"}).value().skipped.size() == 1U);
+  BOOST_TEST(parse({"-f=gravity", "n2", "101"}).error().exit_code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {}, {"n2"}, {"--nonsense", "n2", "101"}, {"-r", "maybe", "n2", "101"},
+           {"@n2", "101"}, {"root@", "101"}, {"n 2", "101"}, {"n2", ":102"}, {"n2", "1:2:3:4:5"},
+           {"-t", "0", "n2", "101"}, {"x@-oProxyCommand=y", "101"}}) {
+    const auto options = parse(words);
+    BOOST_TEST_REQUIRE(!options.has_value());
+    BOOST_TEST(options.error().exit_code == 1);
+  }
+  BOOST_TEST(parse({"--online", "n2", "101"}).error().exit_code == 57);
+  BOOST_TEST(!parse({"-h"}).value().help.empty());
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace twinhull::tools::move
