@@ -188,8 +188,7 @@ std::vector<std::string> ContractMachine::leftovers() const {
   for (const auto& process : fs::directory_iterator("/proc", ignored)) {
     if (!is_number(process.path().filename())) continue;
     if (read_text(process.path() / "cgroup").find(prefix_) != std::string::npos)
-      found.push_back("process " + process.path().filename().string() + " " +
-                      read_text(process.path() / "comm"));
+      found.push_back("process " + read_text(process.path() / "stat"));
   }
   for (const auto& device : fs::directory_iterator("/sys/block", ignored)) {
     const std::string file = read_text(device.path() / "loop/backing_file");

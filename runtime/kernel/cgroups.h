@@ -57,7 +57,7 @@ struct MemorySample {
   Bytes anonymous;
   Bytes cache;
   Bytes swap;
-  std::uint64_t limit_hits = 0;  ///< charges that met the limit
+  std::uint64_t limit_hits = 0;  ///< charges that met the limit; v1 of recent kernels counts none
   std::uint64_t oom_kills = 0;
 };
 

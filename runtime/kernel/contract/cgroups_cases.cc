@@ -270,6 +270,7 @@ CASE(kill_all_ends_a_whole_subtree) {
   BOOST_CHECK_EQUAL(MUST(cgroups.kill_all(box.group)), 4);
   BOOST_CHECK(
       eventually(stage, seconds(10), [&] { return MUST(cgroups.processes(box.group)).empty(); }));
+  MUST(stage.kernel().processes().wait_gone(box.init, seconds(10)));
   BOOST_CHECK(!MUST(stage.kernel().processes().find("c1")).has_value());
 }
 
