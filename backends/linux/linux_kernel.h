@@ -52,7 +52,10 @@ struct NodeOptions {
 Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options);
 
 /// Wraps the standard streams of this process as the serving end of a channel whose peer called
-/// Channels::connect. Errors: protocol (the peer is none of ours), connection_lost, timed_out.
-Result<std::unique_ptr<Channel>> serve_standard_streams();
+/// Channels::connect. Afterwards standard input is empty and standard output is the error stream.
+/// A peer that asks for none of `services` (empty = any) is refused. Errors: protocol (the peer is
+/// none of ours, or of another version), not_supported (such a service), connection_lost, timed_out.
+Result<std::unique_ptr<Channel>> serve_standard_streams(
+    const std::vector<std::string>& services = {"migrate"});
 
 }  // namespace twinhull::linux_backend

@@ -1,0 +1,144 @@
+#include "backends/linux/channel/frame.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace twinhull::linux_backend {
+namespace {
+
+constexpr std::string_view kMagic = "THf1";
+constexpr std::string_view kGreeting = "TWINHULL/";
+constexpr auto kOperation = "channels.receive";
+
+void put_number(std::string& bytes, std::uint64_t number, std::size_t width) {
+  for (std::size_t i = 0; i < width; ++i) bytes += static_cast<char>((number >> (8 * i)) & 0xff);
+}
+
+std::uint64_t get_number(std::string_view bytes) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    number |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+  return number;
+}
+
+std::uint64_t checksum(FrameType type, std::string_view payload) {
+  return XXH3_64bits_withSeed(payload.data(), payload.size(), static_cast<std::uint8_t>(type));
+}
+
+bool take_number(std::string_view& text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{}) return false;
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return true;
+}
+
+}  // namespace
+
+std::string encode_frame(FrameType type, std::string_view payload) {
+  std::string bytes;
+  bytes.reserve(kFrameHeader + payload.size());
+  bytes += kMagic;
+  put_number(bytes, static_cast<std::uint8_t>(type), 4);
+  put_number(bytes, payload.size(), 4);
+  put_number(bytes, checksum(type, payload), 8);
+  bytes += payload;
+  return bytes;
+}
+
+void FrameParser::feed(std::string_view bytes) {
+  if (broken_) return;
+  // Moves the rest to the front once what was cut is the larger part.
+  if (begin_ > 0 && begin_ >= buffer_.size() - begin_) {
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+  }
+  buffer_ += bytes;
+}
+
+Result<std::optional<Frame>> FrameParser::next() {
+  if (broken_) return *broken_;
+  const auto give_up = [this](ErrorCode code, std::string_view why) {
+    broken_ = fail(code, kOperation, "channel", why);
+    buffer_.clear();
+    begin_ = 0;
+    return *broken_;
+  };
+  const std::string_view held = std::string_view(buffer_).substr(begin_);
+  // Told as early as possible: a shell's complaint may be shorter than a header.
+  const std::string_view start = held.substr(0, kMagic.size());
+  if (start != kMagic.substr(0, start.size())) {
+    return give_up(ErrorCode::protocol, fmt::format("the peer speaks something else: \"{}\"",
+                                                    held.substr(0, held.find('\n')).substr(0, 80)));
+  }
+  if (held.size() < kFrameHeader) return std::nullopt;
+  const std::uint64_t type = get_number(held.substr(4, 4));
+  const std::uint64_t length = get_number(held.substr(8, 4));
+  if (type < static_cast<std::uint8_t>(FrameType::hello) ||
+      type > static_cast<std::uint8_t>(FrameType::close))
+    return give_up(ErrorCode::protocol, fmt::format("a frame of unknown type {}", type));
+  if (length > kMostPayload)
+    return give_up(ErrorCode::protocol, fmt::format("a frame of {} bytes", length));
+  if (held.size() < kFrameHeader + length) return std::nullopt;
+  Frame frame;
+  frame.type = static_cast<FrameType>(type);
+  frame.payload = held.substr(kFrameHeader, length);
+  if (get_number(held.substr(12, 8)) != checksum(frame.type, frame.payload))
+    return give_up(ErrorCode::corrupt, "the checksum of a frame does not fit its bytes");
+  begin_ += kFrameHeader + length;
+  return frame;
+}
+
+std::string hello_text(std::string_view service) {
+  return fmt::format("{}{} {}", kGreeting, kProtocolVersion, service);
+}
+
+Result<std::string> parse_hello(std::string_view text) {
+  const auto wrong = [](std::string_view why) {
+    return fail(ErrorCode::protocol, "channels.serve", "peer", why);
+  };
+  if (!text.starts_with(kGreeting)) return wrong("the peer does not greet as Twinhull does");
+  text.remove_prefix(kGreeting.size());
+  std::uint64_t version = 0;
+  if (!take_number(text, version) || !text.starts_with(' '))
+    return wrong("the peer does not greet as Twinhull does");
+  if (version != kProtocolVersion) {
+    return wrong(fmt::format("the peer speaks version {} of the protocol, this node version {}",
+                             version, kProtocolVersion))
+        .with_hint("install the same version of Twinhull on both nodes");
+  }
+  return std::string(text.substr(1));
+}
+
+std::string error_text(const Error& error) {
+  return fmt::format("{} {}", to_string(error.code), error.message());
+}
+
+Error parse_error(std::string_view text, std::string_view operation, std::string_view object) {
+  const auto space = text.find(' ');
+  const auto code = parse_error_code(text.substr(0, space));
+  const std::string_view words =
+      space == std::string_view::npos ? std::string_view() : text.substr(space + 1);
+  return fail(code.value_or(ErrorCode::failed), operation, object, code ? words : text);
+}
+
+std::string tree_end_text(const TreeSummary& summary) {
+  return fmt::format("{} {} {}", summary.digest, summary.bytes, summary.inodes);
+}
+
+std::optional<TreeSummary> parse_tree_end(std::string_view text) {
+  TreeSummary summary;
+  const auto space = text.find(' ');
+  if (space != 16) return std::nullopt;
+  summary.digest = text.substr(0, space);
+  text.remove_prefix(space + 1);
+  if (!take_number(text, summary.bytes) || !text.starts_with(' ')) return std::nullopt;
+  text.remove_prefix(1);
+  if (!take_number(text, summary.inodes) || !text.empty()) return std::nullopt;
+  return summary;
+}
+
+}  // namespace twinhull::linux_backend

@@ -1,0 +1,52 @@
+// A channel over a byte stream.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "backends/linux/channel/child.h"
+#include "backends/linux/channel/frame.h"
+#include "backends/linux/channel/wire.h"
+#include "runtime/kernel/channels.h"
+
+namespace twinhull::linux_backend {
+
+/// One end of a channel, after the greeting. A child that carries the stream belongs to it.
+class StreamChannel final : public Channel {
+ public:
+  StreamChannel(std::unique_ptr<Wire> wire, std::optional<Child> child);
+  /// Without close() the peer sees a lost connection. The child is ended and reaped.
+  ~StreamChannel() override;
+
+  Status send(std::string_view message) override;
+  Result<std::optional<std::string>> receive(Duration timeout) override;
+  Result<TransferResult> send_tree(const std::string& path,
+                                   const TransferOptions& options) override;
+  Result<TransferResult> receive_tree(const std::string& path) override;
+  void close() override;
+
+ private:
+  /// Sets pieces of an archive on their way, not faster than the rate.
+  class Pump;
+  [[nodiscard]] Status check_open(std::string_view operation) const;
+  /// The receiver's refusal, if one has come; what else came is kept for receive().
+  Result<std::optional<Error>> refusal(std::string_view operation);
+  /// Next frame in order: kept ones first.
+  Result<Frame> next(std::optional<Duration> timeout, std::string_view operation);
+  /// Waits for what the receiver says about the tree.
+  Status wait_taken(std::string_view operation);
+  Result<TransferResult> store_tree(const std::string& path, std::string_view operation,
+                                    bool& at_end);
+  Status skip_tree(std::string_view operation);
+  [[nodiscard]] Error unexpected(const Frame& frame, std::string_view operation) const;
+
+  std::unique_ptr<Wire> wire_;
+  std::optional<Child> child_;
+  std::deque<Frame> kept_;
+  bool closed_ = false;       ///< by us
+  bool peer_closed_ = false;  ///< in order
+};
+
+}  // namespace twinhull::linux_backend
