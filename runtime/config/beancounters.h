@@ -9,8 +9,8 @@
 namespace twinhull {
 
 struct Beancounter {
-  std::string_view name;         ///< "numproc": the option
-  std::string_view key;          ///< "NUMPROC"
+  std::string_view name;  ///< "numproc": the option
+  std::string_view key;   ///< "NUMPROC"
   QuantityUnit unit = QuantityUnit::count;
   std::string_view legacy_keys[2] = {};  ///< accepted on read; empty = none
 };

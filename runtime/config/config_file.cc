@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
 
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r';
+}
 
 bool is_key(std::string_view key) {
   if (key.empty() || (key[0] >= '0' && key[0] <= '9')) return false;  // no name for sh
@@ -89,7 +91,9 @@ std::size_t first_text(std::string_view line) {
 }
 
 /// VE_ROOT and VE_PRIVATE keep $VEID as a parameter, for the scripts that source the file.
-bool keeps_parameter(std::string_view key) { return key == "VE_ROOT" || key == "VE_PRIVATE"; }
+bool keeps_parameter(std::string_view key) {
+  return key == "VE_ROOT" || key == "VE_PRIVATE";
+}
 
 std::string quoted(std::string_view key, std::string_view value) {
   std::string text = "\"";
@@ -128,8 +132,8 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
     if (const std::size_t equals = assignment(line, start); equals != std::string_view::npos) {
       Word word = read_word(line, equals + 1);
       if (word.problem != nullptr) {
-        return corrupt(number, fmt::format("{}: {}", line.substr(start, equals - start),
-                                           word.problem));
+        return corrupt(number,
+                       fmt::format("{}: {}", line.substr(start, equals - start), word.problem));
       }
       entry.key = line.substr(start, equals - start);
       entry.value = std::move(word.value);

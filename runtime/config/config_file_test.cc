@@ -36,8 +36,9 @@ BOOST_AUTO_TEST_CASE(keeps_the_operators_file) {
   BOOST_REQUIRE(file.set("A", "new value").has_value());
   BOOST_REQUIRE(file.set("B", "4").has_value());
   BOOST_REQUIRE(file.set("C", "5").has_value());
-  BOOST_TEST(file.text() ==
-             "# head\n\nA=\"new value\"   # stays\nforeign line\nlower=1\nB=\"4\"\n# tail\nC=\"5\"\n");
+  BOOST_TEST(
+      file.text() ==
+      "# head\n\nA=\"new value\"   # stays\nforeign line\nlower=1\nB=\"4\"\n# tail\nC=\"5\"\n");
   const std::vector<std::string> keys = file.keys();
   const std::vector<std::string> expected = {"A", "B", "C"};
   BOOST_TEST(keys == expected, boost::test_tools::per_element());
@@ -59,9 +60,22 @@ BOOST_AUTO_TEST_CASE(the_last_value_counts) {
 }
 
 BOOST_AUTO_TEST_CASE(any_one_line_value_survives) {
-  const std::vector<std::string> values = {
-      "", " ", "\"", "'", "\\", "$HOME `id` $(id)", "#", "a # b", "\\\"", "trailing\\", "\t\x01\x7f",
-      "gr\xC3\xBC\xC3\x9F" "e", "a\rb", "x\r", "$VEID"};
+  const std::vector<std::string> values = {"",
+                                           " ",
+                                           "\"",
+                                           "'",
+                                           "\\",
+                                           "$HOME `id` $(id)",
+                                           "#",
+                                           "a # b",
+                                           "\\\"",
+                                           "trailing\\",
+                                           "\t\x01\x7f",
+                                           "gr\xC3\xBC\xC3\x9F"
+                                           "e",
+                                           "a\rb",
+                                           "x\r",
+                                           "$VEID"};
   for (const auto& value : values) {
     ConfigFile file;
     BOOST_REQUIRE(file.set("KEY", value).has_value());
@@ -81,8 +95,10 @@ BOOST_AUTO_TEST_CASE(paths_keep_their_parameter_for_scripts) {
 
 BOOST_AUTO_TEST_CASE(refuses_what_it_cannot_read) {
   const std::vector<std::pair<std::string, std::string>> bad = {
-      {"A=1\nB=\"open\n", "101.conf:2"},     {"A='open", "101.conf:1"},
-      {"A=two words\n", "101.conf:1"},       {"A=1\\\nB=2\n", "101.conf:1"},
+      {"A=1\nB=\"open\n", "101.conf:2"},
+      {"A='open", "101.conf:1"},
+      {"A=two words\n", "101.conf:1"},
+      {"A=1\\\nB=2\n", "101.conf:1"},
       {std::string("A=1\nx\0y\n", 8), "101.conf:2"},
       {std::string((1U << 20) + 1, '#'), "101.conf"}};
   for (const auto& [text, where] : bad) {

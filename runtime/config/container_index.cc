@@ -33,11 +33,16 @@ bool valid_utf8(std::string_view text) {
   while (i < text.size()) {
     const auto first = static_cast<unsigned char>(text[i]);
     std::size_t more = 0;
-    if (first < 0x80) more = 0;
-    else if (first >= 0xC2 && first < 0xE0) more = 1;
-    else if (first >= 0xE0 && first < 0xF0) more = 2;
-    else if (first >= 0xF0 && first < 0xF5) more = 3;
-    else return false;
+    if (first < 0x80)
+      more = 0;
+    else if (first >= 0xC2 && first < 0xE0)
+      more = 1;
+    else if (first >= 0xE0 && first < 0xF0)
+      more = 2;
+    else if (first >= 0xF0 && first < 0xF5)
+      more = 3;
+    else
+      return false;
     if (i + more >= text.size()) return false;
     for (std::size_t k = 1; k <= more; ++k) {
       if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
@@ -74,8 +79,8 @@ Result<CtId> parse_ctid(std::string_view text) {
   const auto refuse = [&](std::string why) -> Error {
     return fail(ErrorCode::invalid_argument, "container.number", fmt::format("\"{}\"", text), why)
         .with_exit_code(20)
-        .with_hint(fmt::format("use a number from {} to {}", CtId::kFirstUsable,
-                               CtId::kLastUsable));
+        .with_hint(
+            fmt::format("use a number from {} to {}", CtId::kFirstUsable, CtId::kLastUsable));
   };
   if (!all_digits(text)) return refuse("not a container number");
   const auto number = parse_number(text, 0, CtId::kLastUsable);

@@ -33,7 +33,8 @@ Result<CtId> resolve_container(Kernel& kernel, const Layout& layout, std::string
 
 /// The container that has the name; std::nullopt when it is free. A link to a container without
 /// configuration is stale: the name is free.
-Result<std::optional<CtId>> find_name(Kernel& kernel, const Layout& layout, const std::string& name);
+Result<std::optional<CtId>> find_name(Kernel& kernel, const Layout& layout,
+                                      const std::string& name);
 
 /// All valid names, by name.
 Result<std::map<std::string, CtId>> list_names(Kernel& kernel, const Layout& layout);

@@ -99,13 +99,15 @@ void read_cpu(SettingReader& read, CtSettings& settings) {
   std::optional<std::uint64_t> number;
   read.number("CPUS", number, 0, 8192);
   if (number && *number != 0) settings.cpus = static_cast<std::uint32_t>(*number);
-  for (const auto& [key, target] : {std::pair{"CPUMASK", &settings.cpumask},
-                                    std::pair{"NODEMASK", &settings.nodemask}}) {
+  for (const auto& [key, target] :
+       {std::pair{"CPUMASK", &settings.cpumask}, std::pair{"NODEMASK", &settings.nodemask}}) {
     const auto value = read.text(key);
     if (!value || value->empty()) continue;
     const auto mask = parse_cpu_mask(*value);
-    if (!mask) read.refuse(key, *value, mask.error());
-    else *target = *mask;
+    if (!mask)
+      read.refuse(key, *value, mask.error());
+    else
+      *target = *mask;
   }
 }
 
@@ -117,9 +119,12 @@ void read_memory(SettingReader& read, CtSettings& settings) {
     }
     read.pair(counter.key, value, counter.unit);
     if (!value) continue;
-    if (counter.name == "physpages") settings.physpages = value;
-    else if (counter.name == "swappages") settings.swappages = value;
-    else settings.beancounters.emplace(counter.name, *value);
+    if (counter.name == "physpages")
+      settings.physpages = value;
+    else if (counter.name == "swappages")
+      settings.swappages = value;
+    else
+      settings.beancounters.emplace(counter.name, *value);
   }
   const auto overcommit = read.text("VM_OVERCOMMIT");
   if (overcommit && !overcommit->empty()) {
@@ -158,8 +163,10 @@ void read_disk(SettingReader& read, CtSettings& settings) {
     const auto value = read.text(key);
     if (!value || value->empty()) return;
     const auto parsed = parse_quantity(*value, unit);
-    if (!parsed) read.refuse(key, *value, parsed.error());
-    else target = *parsed;
+    if (!parsed)
+      read.refuse(key, *value, parsed.error());
+    else
+      target = *parsed;
   };
   limit("IOLIMIT", settings.iolimit, QuantityUnit::bytes);
   limit("IOPSLIMIT", settings.iopslimit, QuantityUnit::count);
@@ -171,8 +178,10 @@ void read_network(SettingReader& read, CtSettings& settings) {
   for (const std::string& text : addresses) {
     if (text == "0.0.0.0") continue;  // what the samples write for "none"
     const auto address = parse_address(text);
-    if (!address) read.refuse("IP_ADDRESS", text, address.error());
-    else settings.addresses.push_back(*address);
+    if (!address)
+      read.refuse("IP_ADDRESS", text, address.error());
+    else
+      settings.addresses.push_back(*address);
   }
   read.words("NAMESERVER", settings.nameservers);
   read.words("SEARCHDOMAIN", settings.searchdomains);
@@ -181,13 +190,17 @@ void read_network(SettingReader& read, CtSettings& settings) {
 void read_privileges(SettingReader& read, CtSettings& settings) {
   if (const auto value = read.text("CAPABILITY")) {
     auto parsed = parse_switches(*value, capability_names());
-    if (!parsed) read.refuse("CAPABILITY", *value, parsed.error());
-    else settings.capabilities = std::move(*parsed);
+    if (!parsed)
+      read.refuse("CAPABILITY", *value, parsed.error());
+    else
+      settings.capabilities = std::move(*parsed);
   }
   if (const auto value = read.text("FEATURES")) {
     auto parsed = parse_switches(*value, {});
-    if (!parsed) read.refuse("FEATURES", *value, parsed.error());
-    else settings.features = std::move(*parsed);
+    if (!parsed)
+      read.refuse("FEATURES", *value, parsed.error());
+    else
+      settings.features = std::move(*parsed);
   }
 }
 
@@ -198,7 +211,9 @@ std::optional<Pages> limit_of(const std::optional<BarrierLimit>& value) {
 
 }  // namespace
 
-std::span<const Beancounter> beancounters() { return kBeancounters; }
+std::span<const Beancounter> beancounters() {
+  return kBeancounters;
+}
 
 const Beancounter* find_beancounter(std::string_view name) {
   for (const Beancounter& counter : kBeancounters) {
@@ -207,8 +222,12 @@ const Beancounter* find_beancounter(std::string_view name) {
   return nullptr;
 }
 
-std::optional<Pages> CtSettings::ram() const { return limit_of(physpages); }
-std::optional<Pages> CtSettings::swap() const { return limit_of(swappages); }
+std::optional<Pages> CtSettings::ram() const {
+  return limit_of(physpages);
+}
+std::optional<Pages> CtSettings::swap() const {
+  return limit_of(swappages);
+}
 
 std::optional<std::uint64_t> CtSettings::numproc() const {
   const auto found = beancounters.find("numproc");

@@ -47,12 +47,12 @@ struct CtSettings {
   std::string name;
   std::string description;
   std::string uuid;
-  std::string type = "regular";       ///< VE_TYPE
-  std::string ostemplate;             ///< without the leading dot
+  std::string type = "regular";  ///< VE_TYPE
+  std::string ostemplate;        ///< without the leading dot
   std::string distribution;
   std::string origin_sample;
   bool config_customized = false;
-  std::vector<std::string> templates; ///< application templates, without leading dots
+  std::vector<std::string> templates;  ///< application templates, without leading dots
   // Places, $VEID replaced.
   std::string root;
   std::string private_area;
@@ -61,7 +61,7 @@ struct CtSettings {
   // Life.
   std::optional<bool> onboot;
   std::optional<std::uint64_t> bootorder;
-  std::optional<std::string> autostop;      ///< "stop" or "suspend"
+  std::optional<std::string> autostop;  ///< "stop" or "suspend"
   bool disabled = false;
   Duration stop_timeout = seconds(120);
   std::vector<EnvironmentVariable> environment;  ///< VE_ENVIRONMENT
@@ -73,8 +73,8 @@ struct CtSettings {
   std::optional<CpuMaskSetting> nodemask;
   // Memory and counts. Keys in lower case ("numproc", "kmemsize"), values in the key's own unit.
   std::map<std::string, BarrierLimit, std::less<>> beancounters;
-  std::optional<BarrierLimit> physpages;    ///< pages
-  std::optional<BarrierLimit> swappages;    ///< pages
+  std::optional<BarrierLimit> physpages;  ///< pages
+  std::optional<BarrierLimit> swappages;  ///< pages
   std::optional<std::uint64_t> vm_overcommit_thousandths;
   /// VSwap container: PHYSPAGES has a limit (spec F4.13).
   [[nodiscard]] bool vswap() const { return physpages && physpages->limit != kUnlimited; }
@@ -83,18 +83,18 @@ struct CtSettings {
   [[nodiscard]] std::optional<Pages> swap() const;
   [[nodiscard]] std::optional<std::uint64_t> numproc() const;
   // Disk.
-  bool disk_quota = true;                   ///< DISK_QUOTA of the container, else of the node
-  std::optional<BarrierLimit> diskspace;    ///< KiB, soft:hard
-  std::optional<BarrierLimit> diskinodes;   ///< soft:hard
-  std::optional<std::uint64_t> quotatime;   ///< seconds
+  bool disk_quota = true;                  ///< DISK_QUOTA of the container, else of the node
+  std::optional<BarrierLimit> diskspace;   ///< KiB, soft:hard
+  std::optional<BarrierLimit> diskinodes;  ///< soft:hard
+  std::optional<std::uint64_t> quotatime;  ///< seconds
   std::optional<std::uint64_t> quotaugidlimit;
-  std::optional<std::uint32_t> ioprio;      ///< 0…7
-  std::optional<std::uint64_t> iolimit;     ///< bytes/s, 0 = none
+  std::optional<std::uint32_t> ioprio;   ///< 0…7
+  std::optional<std::uint64_t> iolimit;  ///< bytes/s, 0 = none
   std::optional<std::uint64_t> iopslimit;
   // Network.
   std::string hostname;
-  std::vector<IpPrefix> addresses;          ///< as written, in order; without "0.0.0.0"
-  std::vector<std::string> nameservers;     ///< or the single word "inherit"
+  std::vector<IpPrefix> addresses;       ///< as written, in order; without "0.0.0.0"
+  std::vector<std::string> nameservers;  ///< or the single word "inherit"
   std::vector<std::string> searchdomains;
   // Privileges.
   std::vector<Switch> capabilities;

@@ -33,14 +33,15 @@ BOOST_AUTO_TEST_CASE(an_empty_file_has_the_defaults) {
 }
 
 BOOST_AUTO_TEST_CASE(reads_a_usual_file) {
-  const auto ct = settings(
-                      "ONBOOT=yes\nPHYSPAGES=\"65536:65536\"\nSWAPPAGES=\"65536\"\nCPUUNITS=2000\n"
-                      "CPULIMIT=50\nCPUS=2\nCPUMASK=0,2-3\nDISKSPACE=\"1G:2G\"\nDISKINODES=100:200\n"
-                      "IP_ADDRESS=\"10.0.0.2 10.0.0.1/24 2001:db8::1\"\nHOSTNAME=a.example\n"
-                      "NAMESERVER=\"8.8.8.8 inherit\"\nNUMPROC=50\nOSTEMPLATE=.debian-12-x86_64\n"
-                      "CAPABILITY=\"net_admin:on SYS_TIME:off\"\nVE_ENVIRONMENT=\"A=1 B=x=y\"\n"
-                      "VM_OVERCOMMIT=1.5\nQUOTATIME=0\nVE_PRIVATE=/p/$VEID/x/\n")
-                      .value();
+  const auto ct =
+      settings(
+          "ONBOOT=yes\nPHYSPAGES=\"65536:65536\"\nSWAPPAGES=\"65536\"\nCPUUNITS=2000\n"
+          "CPULIMIT=50\nCPUS=2\nCPUMASK=0,2-3\nDISKSPACE=\"1G:2G\"\nDISKINODES=100:200\n"
+          "IP_ADDRESS=\"10.0.0.2 10.0.0.1/24 2001:db8::1\"\nHOSTNAME=a.example\n"
+          "NAMESERVER=\"8.8.8.8 inherit\"\nNUMPROC=50\nOSTEMPLATE=.debian-12-x86_64\n"
+          "CAPABILITY=\"net_admin:on SYS_TIME:off\"\nVE_ENVIRONMENT=\"A=1 B=x=y\"\n"
+          "VM_OVERCOMMIT=1.5\nQUOTATIME=0\nVE_PRIVATE=/p/$VEID/x/\n")
+          .value();
   BOOST_TEST(ct.onboot.value());
   BOOST_TEST(ct.vswap());
   BOOST_TEST(ct.ram()->value == 65536U);
@@ -83,10 +84,10 @@ BOOST_AUTO_TEST_CASE(samples_write_no_address_as_zero) {
 
 BOOST_AUTO_TEST_CASE(bad_values_name_file_line_key_and_value) {
   const std::vector<std::string> lines = {
-      "CPUUNITS=7",       "CPULIMIT=many",   "CPUMASK=x",        "PHYSPAGES=1X",
-      "DISKSPACE=2G:1G",  "IP_ADDRESS=10.0.0.256", "ONBOOT=perhaps", "STOP_TIMEOUT=0",
-      "CAPABILITY=fly:on", "VE_ROOT=relative", "VE_PRIVATE=/a/../b", "VM_OVERCOMMIT=a",
-      "AUTOSTOP=later",   "VE_ENVIRONMENT=novalue", "IOPRIO=8", "NUMPROC=1K"};
+      "CPUUNITS=7",        "CPULIMIT=many",          "CPUMASK=x",          "PHYSPAGES=1X",
+      "DISKSPACE=2G:1G",   "IP_ADDRESS=10.0.0.256",  "ONBOOT=perhaps",     "STOP_TIMEOUT=0",
+      "CAPABILITY=fly:on", "VE_ROOT=relative",       "VE_PRIVATE=/a/../b", "VM_OVERCOMMIT=a",
+      "AUTOSTOP=later",    "VE_ENVIRONMENT=novalue", "IOPRIO=8",           "NUMPROC=1K"};
   for (const std::string& line : lines) {
     const auto ct = settings("# first\n" + line + "\n");
     BOOST_TEST_REQUIRE(!ct.has_value(), line);

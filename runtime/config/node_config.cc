@@ -16,8 +16,10 @@ std::string substitute_veid(std::string_view pattern, CtId id) {
     if (dollar == std::string_view::npos) break;
     pattern.remove_prefix(dollar);
     std::size_t length = 0;
-    if (pattern.starts_with("${VEID}")) length = 7;
-    else if (pattern.starts_with("$VEID")) length = 5;
+    if (pattern.starts_with("${VEID}"))
+      length = 7;
+    else if (pattern.starts_with("$VEID"))
+      length = 5;
     if (length == 0) {
       result += '$';
       pattern.remove_prefix(1);
@@ -53,9 +55,8 @@ Result<NodeConfig> interpret_node_config(ConfigFile file, const Layout& layout) 
   read.directory("VE_ROOT", config.root_pattern, 22);
   read.directory("VE_PRIVATE", config.private_pattern, 23);
   read.directory("LOGFILE", config.log_file, 85);
-  for (const auto& [key, pattern, code] :
-       {std::tuple{"VE_ROOT", &config.root_pattern, 22},
-        std::tuple{"VE_PRIVATE", &config.private_pattern, 23}}) {
+  for (const auto& [key, pattern, code] : {std::tuple{"VE_ROOT", &config.root_pattern, 22},
+                                           std::tuple{"VE_PRIVATE", &config.private_pattern, 23}}) {
     if (substitute_veid(*pattern, CtId{1}) == *pattern) {
       read.refuse(key, *pattern, "the path must contain $VEID, or all containers would share it",
                   code);

@@ -15,29 +15,29 @@ namespace twinhull {
 /// What vz.conf says, defaults filled in. Default directories lie below Layout::root; a directory
 /// that vz.conf states is taken literally.
 struct NodeConfig {
-  bool enabled = true;             ///< VIRTUOZZO
-  std::string lock_directory;      ///< LOCKDIR, default ROOT/vz/lock
-  std::string dump_directory;      ///< DUMPDIR, default ROOT/vz/dump
-  std::string actionlog_directory; ///< ACTIONLOGDIR, default ROOT/vz/actionlog
-  std::string template_directory;  ///< TEMPLATE, default ROOT/vz/template
-  std::string root_pattern;        ///< VE_ROOT with $VEID, default ROOT/vz/root/$VEID
-  std::string private_pattern;     ///< VE_PRIVATE with $VEID, default ROOT/vz/private/$VEID
+  bool enabled = true;                   ///< VIRTUOZZO
+  std::string lock_directory;            ///< LOCKDIR, default ROOT/vz/lock
+  std::string dump_directory;            ///< DUMPDIR, default ROOT/vz/dump
+  std::string actionlog_directory;       ///< ACTIONLOGDIR, default ROOT/vz/actionlog
+  std::string template_directory;        ///< TEMPLATE, default ROOT/vz/template
+  std::string root_pattern;              ///< VE_ROOT with $VEID, default ROOT/vz/root/$VEID
+  std::string private_pattern;           ///< VE_PRIVATE with $VEID, default ROOT/vz/private/$VEID
   std::string default_sample = "basic";  ///< CONFIGFILE
-  std::string default_ostemplate;  ///< DEF_OSTEMPLATE without its leading dot; may be empty
-  bool disk_quota = true;          ///< DISK_QUOTA
-  bool remove_migrated = false;    ///< REMOVEMIGRATED
-  bool logging = true;             ///< LOGGING
-  std::string log_file;            ///< LOGFILE, default ROOT/var/log/vzctl.log
-  std::uint64_t log_level = 0;     ///< LOG_LEVEL 0…10
-  std::uint64_t verbose = 0;       ///< VERBOSE
-  bool ipv6 = true;                ///< IPV6
+  std::string default_ostemplate;        ///< DEF_OSTEMPLATE without its leading dot; may be empty
+  bool disk_quota = true;                ///< DISK_QUOTA
+  bool remove_migrated = false;          ///< REMOVEMIGRATED
+  bool logging = true;                   ///< LOGGING
+  std::string log_file;                  ///< LOGFILE, default ROOT/var/log/vzctl.log
+  std::uint64_t log_level = 0;           ///< LOG_LEVEL 0…10
+  std::uint64_t verbose = 0;             ///< VERBOSE
+  bool ipv6 = true;                      ///< IPV6
   bool use_venet_mask = false;     ///< USE_VENET_MASK: prefix lengths of venet addresses are kept
   bool error_on_arp_fail = false;  ///< ERROR_ON_ARPFAIL
   bool skip_arp_detect = false;    ///< SKIP_ARPDETECT
   CpuUnits node_cpuunits{1000};    ///< VE0CPUUNITS
   std::uint64_t parallel_starts = 0;  ///< VE_PARALLEL; 0 = CPUs x 4
-  bool suspend_at_shutdown = true; ///< VE_STOP_MODE suspend (default) or stop
-  ConfigFile file;                 ///< the file itself, for keys that others read
+  bool suspend_at_shutdown = true;    ///< VE_STOP_MODE suspend (default) or stop
+  ConfigFile file;                    ///< the file itself, for keys that others read
 
   /// TEMPLATE/cache/NAME: the unpacked root tree of a template.
   [[nodiscard]] std::string template_cache(const std::string& name) const {

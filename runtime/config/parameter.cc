@@ -17,68 +17,162 @@ using enum ParameterArea;
 /// One row a parameter. A new one needs this row and, when its syntax is new, a value parser.
 const std::vector<Parameter>& table() {
   static const std::vector<Parameter> rows = {
-      {.option = "cpuunits", .key = "CPUUNITS", .syntax = "a weight from 8 to 500000",
-       .area = cpu, .resource = true, .parse = values::cpuunits},
-      {.option = "cpulimit", .key = "CPULIMIT",
+      {.option = "cpuunits",
+       .key = "CPUUNITS",
+       .syntax = "a weight from 8 to 500000",
+       .area = cpu,
+       .resource = true,
+       .parse = values::cpuunits},
+      {.option = "cpulimit",
+       .key = "CPULIMIT",
        .syntax = "N per cent of one CPU or Nm in MHz; 0 = no limit",
-       .area = cpu, .resource = true, .parse = values::cpulimit},
-      {.option = "cpus", .key = "CPUS", .syntax = "a number of this node's CPUs; 0 = all",
-       .area = cpu, .resource = true, .parse = values::cpus},
-      {.option = "cpumask", .key = "CPUMASK", .syntax = "CPUs as 0,2,4-6, or all, or auto",
-       .area = cpu, .resource = true, .parse = values::cpumask},
-      {.option = "ram", .aliases = {"physpages", "memory"}, .key = "PHYSPAGES",
+       .area = cpu,
+       .resource = true,
+       .parse = values::cpulimit},
+      {.option = "cpus",
+       .key = "CPUS",
+       .syntax = "a number of this node's CPUs; 0 = all",
+       .area = cpu,
+       .resource = true,
+       .parse = values::cpus},
+      {.option = "cpumask",
+       .key = "CPUMASK",
+       .syntax = "CPUs as 0,2,4-6, or all, or auto",
+       .area = cpu,
+       .resource = true,
+       .parse = values::cpumask},
+      {.option = "ram",
+       .aliases = {"physpages", "memory"},
+       .key = "PHYSPAGES",
        .syntax = "a size of at least 1M: N[T|G|M|K|P|B] (pages without a suffix) or unlimited",
-       .area = memory, .resource = true, .parse = values::ram},
-      {.option = "swap", .aliases = {"swappages"}, .key = "SWAPPAGES",
+       .area = memory,
+       .resource = true,
+       .parse = values::ram},
+      {.option = "swap",
+       .aliases = {"swappages"},
+       .key = "SWAPPAGES",
        .syntax = "a size: N[T|G|M|K|P|B] (pages without a suffix) or unlimited",
-       .area = memory, .resource = true, .parse = values::swap},
-      {.option = "numproc", .key = "NUMPROC",
+       .area = memory,
+       .resource = true,
+       .parse = values::swap},
+      {.option = "numproc",
+       .key = "NUMPROC",
        .syntax = "N or BAR:LIM processes and threads, at least 1, or unlimited",
-       .area = memory, .resource = true, .parse = values::numproc},
-      {.option = "diskspace", .key = "DISKSPACE",
+       .area = memory,
+       .resource = true,
+       .parse = values::numproc},
+      {.option = "diskspace",
+       .key = "DISKSPACE",
        .syntax = "N or SOFT:HARD with N[T|G|M|K|P|B] (KiB without a suffix) or unlimited",
-       .area = disk, .resource = true, .parse = values::diskspace},
-      {.option = "diskinodes", .key = "DISKINODES",
+       .area = disk,
+       .resource = true,
+       .parse = values::diskspace},
+      {.option = "diskinodes",
+       .key = "DISKINODES",
        .syntax = "N or SOFT:HARD with N[G|M|K], or unlimited",
-       .area = disk, .resource = true, .parse = values::diskinodes},
-      {.option = "diskquota", .key = "DISK_QUOTA", .syntax = "yes or no",
-       .area = disk, .live = false, .resource = true, .parse = values::yes_no},
-      {.option = "ipadd", .aliases = {"ip"}, .key = "IP_ADDRESS",
+       .area = disk,
+       .resource = true,
+       .parse = values::diskinodes},
+      {.option = "diskquota",
+       .key = "DISK_QUOTA",
+       .syntax = "yes or no",
+       .area = disk,
+       .live = false,
+       .resource = true,
+       .parse = values::yes_no},
+      {.option = "ipadd",
+       .aliases = {"ip"},
+       .key = "IP_ADDRESS",
        .syntax = "an IPv4 or IPv6 address, with /LENGTH or /MASK if wished",
-       .area = network, .repeatable = true, .parse = values::ipadd},
-      {.option = "ipdel", .key = "IP_ADDRESS", .syntax = "an address of the container, or all",
-       .area = network, .repeatable = true, .parse = values::ipdel},
-      {.option = "hostname", .key = "HOSTNAME", .syntax = "a host name (RFC 1123)",
-       .area = network, .parse = values::hostname},
-      {.option = "nameserver", .key = "NAMESERVER",
+       .area = network,
+       .repeatable = true,
+       .parse = values::ipadd},
+      {.option = "ipdel",
+       .key = "IP_ADDRESS",
+       .syntax = "an address of the container, or all",
+       .area = network,
+       .repeatable = true,
+       .parse = values::ipdel},
+      {.option = "hostname",
+       .key = "HOSTNAME",
+       .syntax = "a host name (RFC 1123)",
+       .area = network,
+       .parse = values::hostname},
+      {.option = "nameserver",
+       .key = "NAMESERVER",
        .syntax = "addresses of name servers, or inherit; replaces the list",
-       .area = network, .repeatable = true, .parse = values::nameserver},
-      {.option = "searchdomain", .key = "SEARCHDOMAIN",
+       .area = network,
+       .repeatable = true,
+       .parse = values::nameserver},
+      {.option = "searchdomain",
+       .key = "SEARCHDOMAIN",
        .syntax = "domain names, or inherit; replaces the list",
-       .area = network, .repeatable = true, .parse = values::searchdomain},
-      {.option = "name", .key = "NAME",
+       .area = network,
+       .repeatable = true,
+       .parse = values::searchdomain},
+      {.option = "name",
+       .key = "NAME",
        .syntax = "letters, digits, '-', '_', '.', spaces between; not digits alone; "
                  "empty removes the name",
-       .area = identity, .needs_save = true, .parse = values::name},
-      {.option = "description", .key = "DESCRIPTION", .syntax = "one line of text",
-       .area = identity, .needs_save = true, .parse = values::description},
-      {.option = "onboot", .key = "ONBOOT", .syntax = "yes, no or auto",
-       .area = life, .needs_save = true, .parse = values::onboot},
-      {.option = "bootorder", .key = "BOOTORDER", .syntax = "a whole number; higher starts earlier",
-       .area = life, .needs_save = true, .parse = values::bootorder},
-      {.option = "disabled", .key = "DISABLED", .syntax = "yes or no",
-       .area = life, .needs_save = true, .parse = values::yes_no},
-      {.option = "stop-timeout", .key = "STOP_TIMEOUT", .syntax = "seconds from 1 to 86400",
-       .area = life, .needs_save = true, .parse = values::stop_timeout},
-      {.option = "ostemplate", .aliases = {"pkgset"}, .key = "OSTEMPLATE",
-       .syntax = "the name of an OS template", .area = identity, .needs_save = true,
+       .area = identity,
+       .needs_save = true,
+       .parse = values::name},
+      {.option = "description",
+       .key = "DESCRIPTION",
+       .syntax = "one line of text",
+       .area = identity,
+       .needs_save = true,
+       .parse = values::description},
+      {.option = "onboot",
+       .key = "ONBOOT",
+       .syntax = "yes, no or auto",
+       .area = life,
+       .needs_save = true,
+       .parse = values::onboot},
+      {.option = "bootorder",
+       .key = "BOOTORDER",
+       .syntax = "a whole number; higher starts earlier",
+       .area = life,
+       .needs_save = true,
+       .parse = values::bootorder},
+      {.option = "disabled",
+       .key = "DISABLED",
+       .syntax = "yes or no",
+       .area = life,
+       .needs_save = true,
+       .parse = values::yes_no},
+      {.option = "stop-timeout",
+       .key = "STOP_TIMEOUT",
+       .syntax = "seconds from 1 to 86400",
+       .area = life,
+       .needs_save = true,
+       .parse = values::stop_timeout},
+      {.option = "ostemplate",
+       .aliases = {"pkgset"},
+       .key = "OSTEMPLATE",
+       .syntax = "the name of an OS template",
+       .area = identity,
+       .needs_save = true,
        .parse = values::template_name},
-      {.option = "distribution", .key = "DISTRIBUTION", .syntax = "the name of a distribution",
-       .area = identity, .needs_save = true, .parse = values::template_name},
-      {.option = "capability", .key = "CAPABILITY", .syntax = "NAME:on|off, comma-separated",
-       .area = privilege, .repeatable = true, .live = false, .parse = values::capability},
-      {.option = "userpasswd", .key = "", .syntax = "USER:PASSWORD",
-       .area = password, .repeatable = true, .parse = values::userpasswd},
+      {.option = "distribution",
+       .key = "DISTRIBUTION",
+       .syntax = "the name of a distribution",
+       .area = identity,
+       .needs_save = true,
+       .parse = values::template_name},
+      {.option = "capability",
+       .key = "CAPABILITY",
+       .syntax = "NAME:on|off, comma-separated",
+       .area = privilege,
+       .repeatable = true,
+       .live = false,
+       .parse = values::capability},
+      {.option = "userpasswd",
+       .key = "",
+       .syntax = "USER:PASSWORD",
+       .area = password,
+       .repeatable = true,
+       .parse = values::userpasswd},
   };
   return rows;
 }
@@ -114,7 +208,9 @@ Result<const Parameter*> required_parameter(std::string_view option) {
 
 }  // namespace
 
-std::span<const Parameter> parameters() { return table(); }
+std::span<const Parameter> parameters() {
+  return table();
+}
 
 const Parameter* find_parameter(std::string_view option) {
   while (option.starts_with('-')) option.remove_prefix(1);
@@ -159,9 +255,10 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
       there->values.insert(there->values.end(), request.values.begin(), request.values.end());
     }
   }
-  std::stable_partition(gathered.begin(), gathered.end(), [](const Gathered& entry) {
+  const auto removal = std::find_if(gathered.begin(), gathered.end(), [](const Gathered& entry) {
     return entry.parameter->option == "ipdel";
   });
+  if (removal != gathered.end()) std::rotate(gathered.begin(), removal, removal + 1);
 
   CtSettings working = context.current;
   const ParameterContext forward{working, context.node, context.host, context.file};
@@ -169,8 +266,10 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
   const auto put = [&](KeyChange change) {
     const auto same = [&](const KeyChange& other) { return other.key == change.key; };
     const auto there = std::find_if(changes.begin(), changes.end(), same);
-    if (there == changes.end()) changes.push_back(std::move(change));
-    else *there = std::move(change);
+    if (there == changes.end())
+      changes.push_back(std::move(change));
+    else
+      *there = std::move(change);
   };
   bool customized = false;
   for (const Gathered& entry : gathered) {
@@ -178,9 +277,9 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
               parse_parameter(entry.parameter->option, entry.values, forward));
     take_forward(working, made);
     for (KeyChange& change : made) {
-      customized = customized || (entry.parameter->resource &&
-                                  (context.file == nullptr ||
-                                   context.file->get(change.key) != change.value));
+      customized = customized ||
+                   (entry.parameter->resource &&
+                    (context.file == nullptr || context.file->get(change.key) != change.value));
       put(std::move(change));
     }
   }
@@ -190,8 +289,10 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
 
 Status apply_changes(ConfigFile& file, std::span<const KeyChange> changes) {
   for (const KeyChange& change : changes) {
-    if (change.value) TH_TRY(file.set(change.key, *change.value));
-    else file.unset(change.key);
+    if (change.value)
+      TH_TRY(file.set(change.key, *change.value));
+    else
+      file.unset(change.key);
   }
   return {};
 }

@@ -23,24 +23,31 @@ struct KeyChange {
 
 /// What a parameter is about: decides what must be done to apply it live.
 enum class ParameterArea : std::uint8_t {
-  identity, life, cpu, memory, disk, network, privilege, password
+  identity,
+  life,
+  cpu,
+  memory,
+  disk,
+  network,
+  privilege,
+  password
 };
 
 /// What a value is checked against.
 struct ParameterContext {
-  const CtSettings& current;      ///< the settings before the change
+  const CtSettings& current;  ///< the settings before the change
   const NodeConfig& node;
-  std::optional<HostInfo> host;   ///< without it CPU numbers are not checked against the node
+  std::optional<HostInfo> host;  ///< without it CPU numbers are not checked against the node
   /// CTID.conf before the change: decides whether a resource differs. Without it every resource
   /// that is named counts as changed.
   const ConfigFile* file = nullptr;
 };
 
 struct Parameter {
-  std::string_view option;                  ///< "cpuunits", without dashes
+  std::string_view option;  ///< "cpuunits", without dashes
   std::vector<std::string_view> aliases = {};
-  std::string_view key;                     ///< main key of CTID.conf; empty for userpasswd
-  std::string_view syntax;                  ///< what is accepted: for help and messages
+  std::string_view key;     ///< main key of CTID.conf; empty for userpasswd
+  std::string_view syntax;  ///< what is accepted: for help and messages
   ParameterArea area = ParameterArea::identity;
   bool repeatable = false;  ///< may be given several times; each value may be a list
   bool needs_save = false;  ///< refused without --save
@@ -65,10 +72,10 @@ struct ParameterRequest {
 };
 
 /// The changes that all requests make together, in order, each key once; `current` is taken
-/// forward, and --ipdel acts before --ipadd, so --ipdel all --ipadd X replaces. Adds CONFIG_CUSTOMIZED=yes when a resource differs
-/// from before. userpasswd yields no change: the caller applies it.
-/// Errors: invalid_argument: exit 19 (unknown parameter, with the nearest names), 20 (value
-/// missing or given twice), 21 and the parameters' own codes.
+/// forward, and --ipdel acts before --ipadd, so --ipdel all --ipadd X replaces. Adds
+/// CONFIG_CUSTOMIZED=yes when a resource differs from before. userpasswd yields no change: the
+/// caller applies it. Errors: invalid_argument: exit 19 (unknown parameter, with the nearest
+/// names), 20 (value missing or given twice), 21 and the parameters' own codes.
 Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest> requests,
                                                 const ParameterContext& context);
 

@@ -75,16 +75,36 @@ BOOST_AUTO_TEST_CASE(lists_replace) {
 
 BOOST_AUTO_TEST_CASE(bad_values_have_their_codes) {
   const std::vector<std::tuple<std::string, std::string, int>> bad = {
-      {"cpuunits", "7", 21},      {"cpuunits", "500001", 21},   {"cpulimit", "-1", 21},
-      {"cpus", "x", 21},          {"cpumask", "a-b", 146},      {"ram", "1K", 21},
-      {"ram", "512", 0},     {"ram", "100", 21},           {"diskspace", "2G:1G", 21},
-      {"numproc", "0", 21},       {"ipadd", "1.2.3", 71},       {"ipadd", "224.0.0.1", 71},
-      {"ipadd", "", 71},          {"hostname", "-a", 70},       {"hostname", "a b", 70},
-      {"nameserver", "ns.example", 72}, {"searchdomain", "a..b", 73}, {"name", "123", 137},
-      {"name", "a/b", 137},       {"name", "..", 137},          {"description", "a\nb", 21},
-      {"onboot", "maybe", 21},    {"disabled", "x", 21},        {"stop-timeout", "0", 21},
-      {"ostemplate", "../x", 21}, {"capability", "fly:on", 21}, {"userpasswd", "root", 21},
-      {"userpasswd", ":x", 21},   {"bootorder", "-1", 21},      {"nosuch", "1", 19}};
+      {"cpuunits", "7", 21},
+      {"cpuunits", "500001", 21},
+      {"cpulimit", "-1", 21},
+      {"cpus", "x", 21},
+      {"cpumask", "a-b", 146},
+      {"ram", "1K", 21},
+      {"ram", "512", 0},
+      {"ram", "100", 21},
+      {"diskspace", "2G:1G", 21},
+      {"numproc", "0", 21},
+      {"ipadd", "1.2.3", 71},
+      {"ipadd", "224.0.0.1", 71},
+      {"ipadd", "", 71},
+      {"hostname", "-a", 70},
+      {"hostname", "a b", 70},
+      {"nameserver", "ns.example", 72},
+      {"searchdomain", "a..b", 73},
+      {"name", "123", 137},
+      {"name", "a/b", 137},
+      {"name", "..", 137},
+      {"description", "a\nb", 21},
+      {"onboot", "maybe", 21},
+      {"disabled", "x", 21},
+      {"stop-timeout", "0", 21},
+      {"ostemplate", "../x", 21},
+      {"capability", "fly:on", 21},
+      {"userpasswd", "root", 21},
+      {"userpasswd", ":x", 21},
+      {"bootorder", "-1", 21},
+      {"nosuch", "1", 19}};
   for (const auto& [option, value, code] : bad) {
     const auto result = changes({{option, {value}}});
     if (code == 0) {

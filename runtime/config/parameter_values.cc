@@ -162,8 +162,10 @@ Changes ipadd(const Parameter& self, Values values, const ParameterContext& cont
     if (!context.node.use_venet_mask) address = IpPrefix::host(address->address);
     const auto same = [&](const IpPrefix& other) { return other.address == address->address; };
     const auto there = std::find_if(addresses.begin(), addresses.end(), same);
-    if (there == addresses.end()) addresses.push_back(*address);
-    else *there = *address;
+    if (there == addresses.end())
+      addresses.push_back(*address);
+    else
+      *there = *address;
   }
   return one(self, addresses_text(addresses));
 }
@@ -270,8 +272,10 @@ Changes capability(const Parameter& self, Values values, const ParameterContext&
     for (Switch& entry : *parsed) {
       const auto same = [&](const Switch& other) { return other.name == entry.name; };
       const auto there = std::find_if(merged.begin(), merged.end(), same);
-      if (there == merged.end()) merged.push_back(std::move(entry));
-      else there->on = entry.on;
+      if (there == merged.end())
+        merged.push_back(std::move(entry));
+      else
+        there->on = entry.on;
     }
   }
   return one(self, switches_text(merged));
@@ -282,12 +286,11 @@ Changes userpasswd(const Parameter& self, Values values, const ParameterContext&
   for (const std::string& value : values) {
     const std::size_t colon = value.find(':');
     const std::string user = value.substr(0, colon);
-    const bool valid_user =
-        !user.empty() && user.size() <= 32 && user.front() != '-' &&
-        std::all_of(user.begin(), user.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '-' || c == '_' || c == '.';
-        });
+    const bool valid_user = !user.empty() && user.size() <= 32 && user.front() != '-' &&
+                            std::all_of(user.begin(), user.end(), [](char c) {
+                              return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                     (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+                            });
     if (colon == std::string::npos || !valid_user || colon + 1 == value.size() ||
         value.find_first_of(std::string_view("\n\r\0", 3)) != std::string::npos) {
       return bad(self, "...", "not a user and a password");

@@ -16,7 +16,9 @@ constexpr std::string_view kSyntax =
     "\"unlimited\"";
 constexpr std::string_view kCountSyntax = "a whole number or \"unlimited\"";
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 std::string lower(std::string_view text) {
   std::string result(text);

@@ -12,10 +12,10 @@ namespace twinhull {
 
 /// What a bare number counts in; suffixes T G M K (x1024), P (4096-byte pages), B (bytes) convert.
 enum class QuantityUnit : std::uint8_t {
-  count,     ///< items: no suffix allowed
+  count,  ///< items: no suffix allowed
   bytes,
-  kibibytes, ///< DISKSPACE
-  pages,     ///< *PAGES
+  kibibytes,  ///< DISKSPACE
+  pages,      ///< *PAGES
 };
 
 /// A pair BAR:LIM (or SOFT:HARD) in one unit; kUnlimited = no bound.

@@ -29,8 +29,8 @@ BOOST_AUTO_TEST_CASE(suffixes_convert_to_the_unit) {
 }
 
 BOOST_AUTO_TEST_CASE(unlimited_has_several_spellings) {
-  for (const char* text : {"unlimited", "UNLIMITED", "2147483647", "9223372036854775807",
-                           "9223372036854775808"}) {
+  for (const char* text :
+       {"unlimited", "UNLIMITED", "2147483647", "9223372036854775807", "9223372036854775808"}) {
     BOOST_TEST(value(text, QuantityUnit::pages) == kUnlimited);
     BOOST_TEST(value(text, QuantityUnit::count) == kUnlimited);
   }
@@ -38,8 +38,8 @@ BOOST_AUTO_TEST_CASE(unlimited_has_several_spellings) {
 }
 
 BOOST_AUTO_TEST_CASE(nonsense_is_refused_with_what_is_accepted) {
-  for (const char* text : {"", "-1", "+1", "1 G", "G", "1X", "1.5", "1.", ".5G", "1.0000001G", "0x10",
-                           "99999999999999999999", "9999999999T", "1GG", "1:2"}) {
+  for (const char* text : {"", "-1", "+1", "1 G", "G", "1X", "1.5", "1.", ".5G", "1.0000001G",
+                           "0x10", "99999999999999999999", "9999999999T", "1GG", "1:2"}) {
     const auto parsed = parse_quantity(text, QuantityUnit::pages);
     BOOST_TEST_REQUIRE(!parsed.has_value(), text);
     BOOST_TEST(parsed.error().exit_code == 21);

@@ -11,10 +11,10 @@ void SettingReader::refuse(std::string_view key, std::string_view value, std::st
   if (error_) return;
   const std::size_t line = file_.line_of(key);
   const std::string where = line != 0 ? fmt::format("{}:{}", path_, line) : "vz.conf";
-  error_ = fail(ErrorCode::corrupt, "config.value", fmt::format("{}: {}=\"{}\"", where, key, value),
-                why)
-               .with_exit_code(exit_code)
-               .with_hint("mend the value with an editor");
+  error_ =
+      fail(ErrorCode::corrupt, "config.value", fmt::format("{}: {}=\"{}\"", where, key, value), why)
+          .with_exit_code(exit_code)
+          .with_hint("mend the value with an editor");
 }
 
 void SettingReader::refuse(std::string_view key, std::string_view value, const Error& error) {
@@ -159,14 +159,38 @@ Result<std::optional<CpuLimitSetting>> parse_cpu_limit(std::string_view text) {
 }
 
 const std::vector<std::string_view>& capability_names() {
-  static const std::vector<std::string_view> names = {
-      "chown",       "dac_override", "dac_read_search", "fowner",    "fsetid",
-      "kill",        "setgid",       "setuid",          "setpcap",   "linux_immutable",
-      "net_bind_service", "net_broadcast", "net_admin", "net_raw",   "ipc_lock",
-      "ipc_owner",   "sys_module",   "sys_rawio",       "sys_chroot", "sys_ptrace",
-      "sys_pacct",   "sys_admin",    "sys_boot",        "sys_nice",  "sys_resource",
-      "sys_time",    "sys_tty_config", "mknod",         "lease",     "ve_admin",
-      "setfcap",     "audit_write"};
+  static const std::vector<std::string_view> names = {"chown",
+                                                      "dac_override",
+                                                      "dac_read_search",
+                                                      "fowner",
+                                                      "fsetid",
+                                                      "kill",
+                                                      "setgid",
+                                                      "setuid",
+                                                      "setpcap",
+                                                      "linux_immutable",
+                                                      "net_bind_service",
+                                                      "net_broadcast",
+                                                      "net_admin",
+                                                      "net_raw",
+                                                      "ipc_lock",
+                                                      "ipc_owner",
+                                                      "sys_module",
+                                                      "sys_rawio",
+                                                      "sys_chroot",
+                                                      "sys_ptrace",
+                                                      "sys_pacct",
+                                                      "sys_admin",
+                                                      "sys_boot",
+                                                      "sys_nice",
+                                                      "sys_resource",
+                                                      "sys_time",
+                                                      "sys_tty_config",
+                                                      "mknod",
+                                                      "lease",
+                                                      "ve_admin",
+                                                      "setfcap",
+                                                      "audit_write"};
   return names;
 }
 

@@ -19,8 +19,7 @@ class SettingReader {
  public:
   /// The files must outlive the reader; `path` is used in messages. A key that `file` lacks is
   /// looked up in `fallback` (vz.conf).
-  SettingReader(const ConfigFile& file, std::string_view path,
-                const ConfigFile* fallback = nullptr)
+  SettingReader(const ConfigFile& file, std::string_view path, const ConfigFile* fallback = nullptr)
       : file_(file), fallback_(fallback), path_(path) {}
 
   [[nodiscard]] std::optional<std::string> text(std::string_view key) const;

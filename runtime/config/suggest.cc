@@ -33,7 +33,8 @@ std::vector<std::string> nearest_names(std::string_view word,
   const std::size_t most = std::max<std::size_t>(2, word.size() / 3);
   for (const std::string_view name : known) {
     const std::size_t edits = distance(word, name);
-    if (edits <= most || (word.size() >= 2 && name.starts_with(word))) found.emplace_back(edits, name);
+    if (edits <= most || (word.size() >= 2 && name.starts_with(word)))
+      found.emplace_back(edits, name);
   }
   std::sort(found.begin(), found.end());
   std::vector<std::string> result;

@@ -56,8 +56,10 @@ Result<ContainerArrival> ContainerArrival::plan(container::Context& context, con
   for (const auto& [key, field] :
        {std::pair{"VE_PRIVATE", "private"}, std::pair{"VE_ROOT", "root"}}) {
     const std::string pattern = begin.text(field);
-    if (pattern.empty()) file.unset(key);
-    else TH_TRY(file.set(key, pattern));
+    if (pattern.empty())
+      file.unset(key);
+    else
+      TH_TRY(file.set(key, pattern));
   }
   TH_ASSIGN(const CtSettings settings,
             interpret_ct_settings(file, context.node, arrival.id_, path));
@@ -237,8 +239,7 @@ Status ContainerArrival::give_back() {
   intent.forward.push_back({StepKind::remove_file, receipt_path(layout, token_), {}});
   intent.forward.push_back({StepKind::remove_file, config, {}});
   if (!name_.empty()) {
-    intent.forward.push_back(
-        {StepKind::remove_file, layout.names_directory() + "/" + name_, {}});
+    intent.forward.push_back({StepKind::remove_file, layout.names_directory() + "/" + name_, {}});
   }
   for (const Attachment& script : scripts_) {
     intent.forward.push_back({StepKind::remove_file, script.name, {}});

@@ -50,8 +50,8 @@ class Checker {
     TH_ASSIGN(const std::optional<CtId> owner,
               find_name(context_.kernel(), context_.layout(), arrival_.name));
     if (owner) {
-      problem(MigrateExit::name_used, fmt::format("the name \"{}\" belongs to CT {} there",
-                                                  arrival_.name, owner->text()));
+      problem(MigrateExit::name_used,
+              fmt::format("the name \"{}\" belongs to CT {} there", arrival_.name, owner->text()));
     }
     return {};
   }
@@ -75,8 +75,8 @@ class Checker {
       for (const IpPrefix& wanted : arrival_.addresses) {
         for (const IpPrefix& used : other->addresses) {
           if (used.address != wanted.address) continue;
-          problem(MigrateExit::address_in_use, fmt::format("{} belongs to CT {} there",
-                                                           used.address.text(), id.text()));
+          problem(MigrateExit::address_in_use,
+                  fmt::format("{} belongs to CT {} there", used.address.text(), id.text()));
         }
       }
     }
@@ -101,8 +101,8 @@ class Checker {
     for (const Feature feature : {Feature::containers, Feature::overlay}) {
       TH_ASSIGN(const Support support, context_.kernel().host().supports(feature));
       if (support.available) continue;
-      problem(MigrateExit::technologies, fmt::format("the destination lacks {}: {}",
-                                                     to_string(feature), support.reason));
+      problem(MigrateExit::technologies,
+              fmt::format("the destination lacks {}: {}", to_string(feature), support.reason));
     }
     return {};
   }

@@ -13,11 +13,11 @@ struct Arrival {
   CtId id;
   std::string name;
   std::string uuid;
-  std::string architecture;       ///< of the source
+  std::string architecture;  ///< of the source
   std::vector<IpPrefix> addresses;
   std::string ostemplate;
-  Bytes area;                     ///< size of the private area
-  Bytes template_size;            ///< 0: the source does not have it either
+  Bytes area;           ///< size of the private area
+  Bytes template_size;  ///< 0: the source does not have it either
   bool operator==(const Arrival&) const = default;
 };
 

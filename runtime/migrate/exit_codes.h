@@ -15,9 +15,9 @@ enum class MigrateExit : std::uint8_t {
   connect = 4,
   broken_container = 5,
   copy_failed = 6,
-  cannot_start = 7,         ///< at the destination
-  cannot_stop = 8,          ///< at the source
-  exists = 9,               ///< at the destination
+  cannot_start = 7,  ///< at the destination
+  cannot_stop = 8,   ///< at the source
+  exists = 9,        ///< at the destination
   not_on_source = 10,
   missing_template = 11,
   address_in_use = 12,
@@ -34,7 +34,9 @@ enum class MigrateExit : std::uint8_t {
   dry_run = 104,
 };
 
-constexpr int to_int(MigrateExit code) { return static_cast<int>(code); }
+constexpr int to_int(MigrateExit code) {
+  return static_cast<int>(code);
+}
 
 /// A stage that failed, with the code of the stage; broken connections, time-outs, interrupts
 /// and foreign protocols keep their own codes whatever the stage. A code that an earlier stage

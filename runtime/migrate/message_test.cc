@@ -25,7 +25,12 @@ BOOST_AUTO_TEST_CASE(a_message_survives_its_text) {
 BOOST_AUTO_TEST_CASE(garbage_is_refused) {
   const std::string good = message_text({.type = "hello"});
   std::vector<std::string> bad = {
-      "", "hello", "[]", "{}", "null", "{\"version\":1}",
+      "",
+      "hello",
+      "[]",
+      "{}",
+      "null",
+      "{\"version\":1}",
       R"({"version":2,"type":"x","fields":{},"attachments":[],"problems":[]})",
       R"({"version":1,"type":5,"fields":{},"attachments":[],"problems":[]})",
       R"({"version":1,"type":"x","fields":{"a":1},"attachments":[],"problems":[]})",
@@ -66,14 +71,13 @@ BOOST_AUTO_TEST_CASE(a_vzctl_code_is_no_vzmigrate_code) {
   BOOST_TEST(migrate_exit_code(locked) == to_int(MigrateExit::locked));
   BOOST_TEST(migrate_exit_code(peer_error(error_message(locked), "n2")) ==
              to_int(MigrateExit::locked));
-  const Error stage = stage_error(MigrateExit::cannot_stop, "CT 101", "cannot be stopped",
-                                  fail(ErrorCode::busy, "container.stop", "CT 101", "busy")
-                                      .with_exit_code(33));
+  const Error stage =
+      stage_error(MigrateExit::cannot_stop, "CT 101", "cannot be stopped",
+                  fail(ErrorCode::busy, "container.stop", "CT 101", "busy").with_exit_code(33));
   BOOST_TEST(migrate_exit_code(stage) == to_int(MigrateExit::cannot_stop));
-  BOOST_TEST(migrate_exit_code(stage_error(
-                 MigrateExit::copy_failed, "CT 101", "copy",
-                 fail(ErrorCode::connection_lost, "channels.send", "n2", ""))) ==
-             to_int(MigrateExit::connection_broken));
+  BOOST_TEST(migrate_exit_code(stage_error(MigrateExit::copy_failed, "CT 101", "copy",
+                                           fail(ErrorCode::connection_lost, "channels.send", "n2",
+                                                ""))) == to_int(MigrateExit::connection_broken));
 }
 
 BOOST_AUTO_TEST_CASE(an_arrival_survives_its_message) {
@@ -97,10 +101,19 @@ BOOST_AUTO_TEST_CASE(an_arrival_cannot_lead_out_of_its_places) {
   arrival.ostemplate = "busybox";
   Message good = arrival_message(arrival);
   BOOST_TEST(parse_arrival(good).has_value());
-  for (const auto& [field, value] : std::vector<std::pair<std::string, std::string>>{
-           {"ctid", "100"}, {"ctid", "../1"}, {"ctid", ""}, {"name", "a/b"}, {"name", ".."},
-           {"template", "../x"}, {"template", ""}, {"template", ".x"}, {"template", "a/b"},
-           {"addresses", "10.0.0.300"}, {"bytes", "-1"}, {"bytes", ""}}) {
+  for (const auto& [field, value] :
+       std::vector<std::pair<std::string, std::string>>{{"ctid", "100"},
+                                                        {"ctid", "../1"},
+                                                        {"ctid", ""},
+                                                        {"name", "a/b"},
+                                                        {"name", ".."},
+                                                        {"template", "../x"},
+                                                        {"template", ""},
+                                                        {"template", ".x"},
+                                                        {"template", "a/b"},
+                                                        {"addresses", "10.0.0.300"},
+                                                        {"bytes", "-1"},
+                                                        {"bytes", ""}}) {
     Message bad = good;
     bad.fields[field] = value;
     BOOST_TEST(!parse_arrival(bad).has_value(), field << "=" << value);

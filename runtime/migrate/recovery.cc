@@ -80,7 +80,9 @@ Status recover(container::Context& context, CtId id, const Intent& intent) {
 
 }  // namespace
 
-container::RecoveryHandler recovery_handler() { return {"migrate", recover}; }
+container::RecoveryHandler recovery_handler() {
+  return {"migrate", recover};
+}
 
 Result<std::string> node_identity(container::Context& context) {
   TH_ASSIGN(const std::string boot, context.kernel().host().boot_id());
@@ -114,10 +116,8 @@ Intent departure_intent(const PeerAddress& peer, CtId id_there, const std::strin
   intent.operation = "migrate";
   intent.phase = IntentPhase::roll_back;  // until the destination has said that it has it
   intent.forward = std::move(let_go_steps);
-  intent.facts = {{"host", peer.host},
-                  {"user", peer.user},
-                  {"ctid", id_there.text()},
-                  {"token", token}};
+  intent.facts = {
+      {"host", peer.host}, {"user", peer.user}, {"ctid", id_there.text()}, {"token", token}};
   return intent;
 }
 

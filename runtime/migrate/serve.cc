@@ -29,7 +29,9 @@ class SilentConsole final : public Console {
   void error(std::string_view) override {}
 };
 
-Message ok() { return {.type = "ok"}; }
+Message ok() {
+  return {.type = "ok"};
+}
 
 class Service {
  public:

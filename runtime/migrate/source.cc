@@ -128,9 +128,9 @@ class Departure {
   Status judge(const std::vector<Problem>& problems) {
     const Problem* decisive = nullptr;
     for (const Problem& problem : problems) {
-      const bool skipped = std::any_of(
-          request_.skipped.begin(), request_.skipped.end(),
-          [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
+      const bool skipped =
+          std::any_of(request_.skipped.begin(), request_.skipped.end(),
+                      [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
       context_.reporter.warn(problem.text + (skipped ? " (skipped)" : ""));
       if (!skipped && decisive == nullptr) decisive = &problem;
     }
@@ -141,8 +141,8 @@ class Departure {
   }
 
   Status move() {
-    context_.reporter.say(fmt::format("Starting migration of CT {} to {}", request_.id.text(),
-                                      request_.peer.host));
+    context_.reporter.say(
+        fmt::format("Starting migration of CT {} to {}", request_.id.text(), request_.peer.host));
     TH_TRY(begin());
     if (send_template_) {
       context_.reporter.say("Copying template " + config_.settings.ostemplate);
@@ -243,15 +243,14 @@ class Departure {
                          "the next command on it tries again",
                          std::move(gone).error());
     }
-    context_.reporter.say(fmt::format("CT {} has moved to {}", request_.id.text(),
-                                      request_.peer.host));
+    context_.reporter.say(
+        fmt::format("CT {} has moved to {}", request_.id.text(), request_.peer.host));
     return {};
   }
 
   /// True: adopted. An error: certainly not adopted, or in_doubt_ is set.
   Result<bool> ask_commit(FinalState state) {
-    const Message message{.type = "commit",
-                          .fields = {{"state", std::string(to_string(state))}}};
+    const Message message{.type = "commit", .fields = {{"state", std::string(to_string(state))}}};
     Status sent = send_message(*channel_, message);
     Error lost;
     if (sent) {
@@ -267,8 +266,7 @@ class Departure {
     if (lost.code == ErrorCode::node_down) return lost;
     context_.reporter.warn("the connection broke at the commit; asking the destination");
     channel_->close();
-    auto outcome =
-        ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries);
+    auto outcome = ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries);
     if (outcome) {
       auto again = connect_peer(context_, request_.peer);
       if (again) channel_ = std::move(again->channel);
@@ -290,12 +288,14 @@ class Departure {
     const std::string config = context_.layout().container_config(request_.id);
     std::vector<Step> steps;
     if (!settings.name.empty()) {
-      steps.push_back({StepKind::remove_file,
-                       context_.layout().names_directory() + "/" + settings.name, {}});
+      steps.push_back(
+          {StepKind::remove_file, context_.layout().names_directory() + "/" + settings.name, {}});
     }
     const auto put_away = [&](const std::string& path) {
-      if (remove) steps.push_back({StepKind::remove_file, path, {}});
-      else steps.push_back({StepKind::rename, path, path + ".migrated"});
+      if (remove)
+        steps.push_back({StepKind::remove_file, path, {}});
+      else
+        steps.push_back({StepKind::rename, path, path + ".migrated"});
     };
     put_away(config);
     for (const std::string& path : container::container_scripts(context_.layout(), request_.id)) {
@@ -356,17 +356,16 @@ class Departure {
   std::string token_;
   bool send_template_ = false;
   bool area_there_ = false;
-  bool in_doubt_ = false;   ///< nobody knows yet whose the container is
-  bool departed_ = false;   ///< it is the destination's
+  bool in_doubt_ = false;  ///< nobody knows yet whose the container is
+  bool departed_ = false;  ///< it is the destination's
 };
 
 }  // namespace
 
 Status migrate_container(container::Context& context, const MigrationRequest& request) {
   context.reporter.about(request.id);
-  return container::with_lock(context, request.id, "migrating", [&]() -> Status {
-    return Departure(context, request).run();
-  });
+  return container::with_lock(context, request.id, "migrating",
+                              [&]() -> Status { return Departure(context, request).run(); });
 }
 
 }  // namespace twinhull::migrate

@@ -15,15 +15,16 @@ namespace twinhull::migrate {
 struct MigrationRequest {
   CtId id;
   CtId id_there;
-  std::string private_pattern;         ///< VE_PRIVATE at the destination; empty = its default
-  std::string root_pattern;            ///< VE_ROOT at the destination
+  std::string private_pattern;  ///< VE_PRIVATE at the destination; empty = its default
+  std::string root_pattern;     ///< VE_ROOT at the destination
   PeerAddress peer;
-  std::optional<bool> remove_source;   ///< -r; std::nullopt = REMOVEMIGRATED
-  bool start = true;                   ///< false: -s, leave it stopped there
-  bool keep_destination = false;       ///< --keep-dst: a failure keeps the copied area there
-  bool dry_run = false;                ///< checks only
-  std::set<MigrateExit> skipped = {};  ///< -f: checks that may fail; the container then stays stopped
-  Duration timeout = seconds(600);     ///< for each answer of the destination
+  std::optional<bool> remove_source;  ///< -r; std::nullopt = REMOVEMIGRATED
+  bool start = true;                  ///< false: -s, leave it stopped there
+  bool keep_destination = false;      ///< --keep-dst: a failure keeps the copied area there
+  bool dry_run = false;               ///< checks only
+  std::set<MigrateExit> skipped =
+      {};                           ///< -f: checks that may fail; the container then stays stopped
+  Duration timeout = seconds(600);  ///< for each answer of the destination
 };
 
 /// Moves a container: checks, stop, copy, commit, letting go. On an error before the commit the

@@ -21,7 +21,9 @@ Error refused(const CtSettings& settings, std::string_view what, int exit_code, 
       .caused_by(std::move(lower));
 }
 
-bool absent(const Error& error) { return error.code == ErrorCode::not_supported; }
+bool absent(const Error& error) {
+  return error.code == ErrorCode::not_supported;
+}
 
 class Application {
  public:
@@ -113,8 +115,7 @@ class Application {
                                              text(plan_.quota), text(*kept)));
     }
     if (plan_.quota) {
-      report_.lines.push_back(
-          fmt::format("CPU limit: {}%", plan_.quota->quota / milliseconds(1)));
+      report_.lines.push_back(fmt::format("CPU limit: {}%", plan_.quota->quota / milliseconds(1)));
     }
     if (settings_.cpus) report_.lines.push_back(fmt::format("Number of CPUs: {}", *settings_.cpus));
     return {};
@@ -183,10 +184,9 @@ Result<ApplyReport> apply_disk_limit(Kernel& kernel, const CtSettings& settings,
                                             size_text(kept->bytes)));
     }
     if (kept->inodes != plan.disk.inodes) {
-      report.warnings.push_back(fmt::format("disk inodes: asked for {}, {} keeps {}",
-                                            quantity_text(plan.disk.inodes.value),
-                                            to_string(mechanism),
-                                            quantity_text(kept->inodes.value)));
+      report.warnings.push_back(fmt::format(
+          "disk inodes: asked for {}, {} keeps {}", quantity_text(plan.disk.inodes.value),
+          to_string(mechanism), quantity_text(kept->inodes.value)));
     }
   }
   const auto soft_only = [&](const std::optional<BarrierLimit>& pair) {

@@ -32,12 +32,12 @@ CpuQuota to_quota(std::uint64_t percent);
 /// also lifts what was lifted in the settings.
 struct ResourcePlan {
   CpuShares shares;
-  std::optional<CpuQuota> quota;     ///< std::nullopt = no cap
-  std::optional<CpuSet> cpus;        ///< std::nullopt = all
+  std::optional<CpuQuota> quota;  ///< std::nullopt = no cap
+  std::optional<CpuSet> cpus;     ///< std::nullopt = all
   MemoryLimit memory;
-  std::uint64_t tasks = kUnlimited;  ///< numproc
-  TreeLimit disk;                    ///< hard limits; unlimited with DISK_QUOTA=no
-  std::vector<std::string> warnings; ///< settings that are kept but not enforced, by name
+  std::uint64_t tasks = kUnlimited;   ///< numproc
+  TreeLimit disk;                     ///< hard limits; unlimited with DISK_QUOTA=no
+  std::vector<std::string> warnings;  ///< settings that are kept but not enforced, by name
 };
 
 /// Pure mapping. Errors: as cpu_limit_percent; invalid_argument (exit 146) when no CPU of CPUMASK
@@ -59,9 +59,9 @@ struct ApplyReport {
 /// Errors carry exit 2 (CPU), 146 (CPU mask), 1 (memory and counts).
 Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
                                     const CtSettings& settings,
-                                    const std::set<ResourcePart>& parts = {
-                                        ResourcePart::cpu, ResourcePart::memory,
-                                        ResourcePart::tasks});
+                                    const std::set<ResourcePart>& parts = {ResourcePart::cpu,
+                                                                           ResourcePart::memory,
+                                                                           ResourcePart::tasks});
 
 /// Sets the limits of the private area's quota tree. With DISK_QUOTA=no all bounds are lifted.
 /// A bound that the file system cannot keep is a warning that names the mechanism; no mechanism at

@@ -74,8 +74,10 @@ class Collector {
     if (init) read_live(row);
     if (needs_.quota && row.settings) {
       auto usage = session_.kernel.quotas().usage(row.settings->private_area);
-      if (usage) row.usage = *usage;
-      else if (unexpected(usage.error())) warn(id, usage.error());
+      if (usage)
+        row.usage = *usage;
+      else if (unexpected(usage.error()))
+        warn(id, usage.error());
     }
     return row;
   }
@@ -104,8 +106,10 @@ class Collector {
       alone.id = row.id;
       alone.cpulimit = row.settings->cpulimit;
       const auto percent = resource::cpu_limit_percent(alone, tables_.host);
-      if (percent) row.cpu_limit_percent = *percent;
-      else warn(row.id, percent.error());
+      if (percent)
+        row.cpu_limit_percent = *percent;
+      else
+        warn(row.id, percent.error());
     }
     return true;
   }
@@ -122,20 +126,26 @@ class Collector {
     }
     const std::string root =
         row.settings ? row.settings->root : substitute_veid(node_.root_pattern, row.id);
-    if (tables_.mount_points.contains(root)) row.status = Status::mounted;
-    else if (tables_.dumps.contains("Dump." + row.id.text())) row.status = Status::suspended;
+    if (tables_.mount_points.contains(root))
+      row.status = Status::mounted;
+    else if (tables_.dumps.contains("Dump." + row.id.text()))
+      row.status = Status::suspended;
   }
 
   void read_live(Row& row) {
     if (needs_.cgroup) {
       auto sample = session_.kernel.cgroups().sample(CgroupPath{row.id.text()});
-      if (sample) row.sample = *sample;
-      else if (unexpected(sample.error())) warn(row.id, sample.error());
+      if (sample)
+        row.sample = *sample;
+      else if (unexpected(sample.error()))
+        warn(row.id, sample.error());
     }
     if (needs_.uptime) {
       const auto started = session_.kernel.processes().started_at(*row.init);
-      if (started) row.uptime = std::max(Duration{0}, tables_.now - *started);
-      else if (unexpected(started.error())) warn(row.id, started.error());
+      if (started)
+        row.uptime = std::max(Duration{0}, tables_.now - *started);
+      else if (unexpected(started.error()))
+        warn(row.id, started.error());
     }
     if (needs_.network) {
       if (const auto found = tables_.addresses.find(row.id); found != tables_.addresses.end()) {

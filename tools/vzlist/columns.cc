@@ -91,7 +91,9 @@ constexpr auto kOvercommit = [](const CtSettings& s) {
   return Value{fmt::format("{}.{:03}", factor / 1000, factor % 1000)};
 };
 
-Value ctid(const Column&, const Row& row) { return std::uint64_t{row.id.value}; }
+Value ctid(const Column&, const Row& row) {
+  return std::uint64_t{row.id.value};
+}
 
 Value smart_name(const Column&, const Row& row) {
   if (row.settings && !row.settings->name.empty()) return row.settings->name;
@@ -128,16 +130,24 @@ Value cpu_limit(const Column&, const Row& row) {
   return row.cpu_limit_percent ? Value{*row.cpu_limit_percent} : Value{};
 }
 
-Value host_device(const Column&, const Row& row) { return text_or_none(row.device); }
-Value host_mac(const Column&, const Row& row) { return text_or_none(row.device_mac); }
+Value host_device(const Column&, const Row& row) {
+  return text_or_none(row.device);
+}
+Value host_mac(const Column&, const Row& row) {
+  return text_or_none(row.device_mac);
+}
 Value inner_device(const Column&, const Row& row) {
   return row.device.empty() ? Value{} : Value{std::string("venet0")};
 }
 
 /// Fields of mechanisms that do not exist here yet.
-Value none(const Column&, const Row&) { return {}; }
+Value none(const Column&, const Row&) {
+  return {};
+}
 /// Service Level Management is a scheme of the past: VSwap containers have none.
-Value not_applicable(const Column&, const Row&) { return std::string("n/a"); }
+Value not_applicable(const Column&, const Row&) {
+  return std::string("n/a");
+}
 
 Value counter(const Column& self, const Row& row) {
   CounterValue value;
@@ -317,10 +327,9 @@ Result<Selected> find_column(std::string_view field) {
     if (name.size() == field.size()) return selected;
     if (suffix.size() != 1 || column.suffixes.find(suffix[0]) == std::string_view::npos) {
       return refuse("the field has no such part",
-                    column.suffixes.empty()
-                        ? fmt::format("write {}", column.name)
-                        : fmt::format("parts of {}: .{}", column.name,
-                                      fmt::join(column.suffixes, ", .")));
+                    column.suffixes.empty() ? fmt::format("write {}", column.name)
+                                            : fmt::format("parts of {}: .{}", column.name,
+                                                          fmt::join(column.suffixes, ", .")));
     }
     selected.suffix = suffix[0];
     return selected;

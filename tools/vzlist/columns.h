@@ -36,11 +36,11 @@ using Value = std::variant<std::monostate, bool, std::uint64_t, std::string,
 struct Column {
   std::string_view name;
   std::string_view header;
-  int width = 10;              ///< code points
+  int width = 10;  ///< code points
   bool right = false;
   Needs needs;
   Value (*value)(const Column& self, const Row& row) = nullptr;
-  std::string_view suffixes = {};            ///< "mblf" or "sh"; empty = none
+  std::string_view suffixes = {};  ///< "mblf" or "sh"; empty = none
   std::vector<std::string_view> aliases = {};
 };
 

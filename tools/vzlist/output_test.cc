@@ -181,7 +181,8 @@ Result<Options> parse(std::vector<std::string> words) {
 }
 
 BOOST_AUTO_TEST_CASE(short_options_combine) {
-  const auto options = parse({"-aHo", "ctid,ip", "-s", "-ip", "-h", "*.example", "101", "web"}).value();
+  const auto options =
+      parse({"-aHo", "ctid,ip", "-s", "-ip", "-h", "*.example", "101", "web"}).value();
   BOOST_TEST(options.all);
   BOOST_TEST(options.no_header);
   BOOST_TEST(options.fields.size() == 2U);

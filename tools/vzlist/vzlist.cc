@@ -60,9 +60,11 @@ void sort_rows(std::vector<Row>& rows, const Selected& by, bool descending) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
     keys.push_back({pick(by.column->value(*by.column, rows[i]), by.suffix), i});
   }
-  // Stable: equal ones stay in the order of their numbers.
-  std::stable_sort(keys.begin(), keys.end(), [&](const Keyed& a, const Keyed& b) {
-    return descending ? less(b.key, a.key) : less(a.key, b.key);
+  // Equal ones stay in the order of their numbers.
+  std::sort(keys.begin(), keys.end(), [&](const Keyed& a, const Keyed& b) {
+    if (less(a.key, b.key)) return !descending;
+    if (less(b.key, a.key)) return descending;
+    return a.index < b.index;
   });
   std::vector<Row> sorted;
   sorted.reserve(rows.size());
@@ -132,10 +134,10 @@ Result<int> run(Session& session, const Options& options) {
     return 1;
   }
   if (sort_by) sort_rows(rows, *sort_by, options.descending);
-  session.console.out(options.json ? json(rows, selected)
-                                   : table(rows, selected,
-                                           {.header = !options.no_header,
-                                            .trim = !options.no_trim}));
+  session.console.out(
+      options.json
+          ? json(rows, selected)
+          : table(rows, selected, {.header = !options.no_header, .trim = !options.no_trim}));
   return exit_code;
 }
 

@@ -27,7 +27,7 @@ struct Options {
   bool no_start = false;       ///< -s
   bool keep_destination = false;
   bool dry_run = false;
-  bool force = false;          ///< -f: then it is not started at the destination
+  bool force = false;                      ///< -f: then it is not started at the destination
   std::set<migrate::MigrateExit> skipped;  ///< the checks that -f lets fail
   bool verbose = false;
   Duration timeout = seconds(600);

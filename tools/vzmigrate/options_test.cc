@@ -41,10 +41,17 @@ BOOST_AUTO_TEST_CASE(force_does_not_eat_the_host) {
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
-  for (const auto& words : std::vector<std::vector<std::string>>{
-           {}, {"n2"}, {"--nonsense", "n2", "101"}, {"-r", "maybe", "n2", "101"},
-           {"@n2", "101"}, {"root@", "101"}, {"n 2", "101"}, {"n2", ":102"}, {"n2", "1:2:3:4:5"},
-           {"-t", "0", "n2", "101"}, {"x@-oProxyCommand=y", "101"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{},
+                                                                 {"n2"},
+                                                                 {"--nonsense", "n2", "101"},
+                                                                 {"-r", "maybe", "n2", "101"},
+                                                                 {"@n2", "101"},
+                                                                 {"root@", "101"},
+                                                                 {"n 2", "101"},
+                                                                 {"n2", ":102"},
+                                                                 {"n2", "1:2:3:4:5"},
+                                                                 {"-t", "0", "n2", "101"},
+                                                                 {"x@-oProxyCommand=y", "101"}}) {
     const auto options = parse(words);
     BOOST_TEST_REQUIRE(!options.has_value());
     BOOST_TEST(options.error().exit_code == 1);
