@@ -163,7 +163,10 @@ Status install_template_tree(Node& node, const std::string& path, const Template
   if (there) return fail(ErrorCode::exists, kOperation, path, "something is there already");
   TH_TRY(make_directories(whole, path));
   TH_ASSIGN(FileRoot root, FileView::root_of(node, path));
-  TH_TRY(fill_tree(FileView(node, std::move(root)), spec));
+  if (Status filled = fill_tree(FileView(node, std::move(root)), spec); !filled) {
+    TH_TRY(whole.remove_tree(path));
+    return filled;
+  }
   node.engine.note(kOperation, path, {spec.bulk.value});
   return make_durable(node, path);
 }

@@ -240,7 +240,6 @@ Status FileOps::rename(std::string_view from, std::string_view to) {
   if (target.at_mount_root()) return mount_point(kOperation, to);
   const Spot moved = source.last();
   const bool directory = files.at(moved.top()).is_directory();
-  const InodeId to_parent_top = target.spot(target.parent()).top();
   if (directory) {
     for (std::size_t i = 0; i <= target.parent(); ++i) {
       if (target.spot(i).top() == moved.top() && target.spot(i).mount == moved.mount) {
@@ -270,15 +269,15 @@ Status FileOps::rename(std::string_view from, std::string_view to) {
                 "a directory of a lower layer cannot be moved")
         .with_hint("copy it and remove the old one, as mv does");
   }
-  if (files.at(source.spot(source.parent()).top()).tree != files.at(to_parent_top).tree) {
-    return fail(ErrorCode::cross_device, kOperation, to, "the two paths are in different quota trees");
-  }
   const bool hide = Walker::below_has(files, source.spot(source.parent()), source.name());
   const bool covers = Walker::below_has(files, target.spot(target.parent()), target.name());
   TH_ASSIGN(const InodeId to_parent, target.make_writable(target.parent(), to));
   // The first walk does not know what the second one copied up.
   TH_TRY(walk(source, from, FinalLink::keep));
   TH_ASSIGN(const InodeId from_parent, source.make_writable(source.parent(), from));
+  if (files.at(from_parent).tree != files.at(to_parent).tree) {
+    return fail(ErrorCode::cross_device, kOperation, to, "the two paths are in different quota trees");
+  }
   TH_TRY(source.make_writable(source.last_index(), from));
   const std::string from_name(source.name());
   const std::string to_name(target.name());

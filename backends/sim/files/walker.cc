@@ -173,7 +173,20 @@ Status Walker::step_into(std::string_view name, std::string_view path) {
   return {};
 }
 
+Status Walker::check_path(std::string_view operation, std::string_view path) {
+  if (path.empty() || path.front() != '/') {
+    return fail(ErrorCode::invalid_argument, operation, path, "the path is not absolute");
+  }
+  for (auto at = path.find("/.."); at != std::string_view::npos; at = path.find("/..", at + 1)) {
+    if (at + 3 == path.size() || path[at + 3] == '/') {
+      return fail(ErrorCode::invalid_argument, operation, path, "the path holds \"..\"");
+    }
+  }
+  return {};
+}
+
 Status Walker::walk(std::string_view path, FinalLink final_link, DotDot dotdot) {
+  if (dotdot == DotDot::refuse) TH_TRY(check_path(operation_, path));
   if (path.empty() || path.front() != '/') {
     return fail(ErrorCode::invalid_argument, operation_, path, "the path is not absolute");
   }
@@ -198,15 +211,11 @@ Status Walker::walk(std::string_view path, FinalLink final_link, DotDot dotdot) 
       pending.pop_back();
       continue;
     }
-    const bool from_caller = pending.size() == 1;  // not a link's target
     if (!inode().is_directory()) {
       return fail(ErrorCode::not_directory, operation_, path, "a part of the path is no directory");
     }
     if (component == ".") continue;
     if (component == "..") {
-      if (from_caller && dotdot == DotDot::refuse) {
-        return fail(ErrorCode::invalid_argument, operation_, path, "the path holds \"..\"");
-      }
       if (steps_.size() - 1 > floor_) {
         steps_.resize(std::max<std::size_t>(steps_.back().parent, floor_) + 1);
       }

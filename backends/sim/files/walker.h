@@ -34,6 +34,10 @@ class Walker {
   /// What was found becomes the root: ".." and absolute links stop there.
   void confine() { floor_ = steps_.size() - 1; }
 
+  /// The rule of the Files port for the text of a path, checked before anything is looked up: also
+  /// for the second path of a call. Errors: invalid_argument.
+  static Status check_path(std::string_view operation, std::string_view path);
+
   /// Walks from the root. Success also when the last name is missing: then found() is false and
   /// last() is the directory that lacks it. Errors: invalid_argument, not_found (a directory on the
   /// way), not_directory, too_many_links.

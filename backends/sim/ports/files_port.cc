@@ -1,4 +1,5 @@
 #include "backends/sim/files/file_ops.h"
+#include "backends/sim/files/walker.h"
 #include "backends/sim/ports/ports.h"
 
 namespace twinhull::sim {
@@ -52,10 +53,12 @@ class FilesPort final : public Files {
   }
   Status rename(const std::string& from, const std::string& to) override {
     TH_TRY(gate_.enter("files.rename", from));
+    TH_TRY(Walker::check_path("files.rename", to));
     return ops().rename(from, to);
   }
   Status hard_link(const std::string& existing, const std::string& name) override {
     TH_TRY(gate_.enter("files.hard_link", name));
+    TH_TRY(Walker::check_path("files.hard_link", name));
     return ops().hard_link(existing, name);
   }
   Status make_symlink(const std::string& target, const std::string& path) override {
@@ -80,6 +83,7 @@ class FilesPort final : public Files {
   }
   Result<TreeSize> copy_tree(const std::string& from, const std::string& to) override {
     TH_TRY(gate_.enter("files.copy_tree", to));
+    TH_TRY(Walker::check_path("files.copy_tree", to));
     return ops().copy_tree(from, to, pace("files.copy_tree", to));
   }
   Result<TreeSize> measure_tree(const std::string& path) override {
