@@ -29,7 +29,7 @@ class StandardConsole final : public Console {
  public:
   void out(std::string_view text) override {
     std::fwrite(text.data(), 1, text.size(), stdout);
-    if (interactive_) std::fflush(stdout);
+    std::fflush(stdout);  // programs that inherit the stream write behind it, not before
   }
   void error(std::string_view text) override {
     std::fflush(stdout);
@@ -135,7 +135,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
     return served ? 0 : report(argv[0], served.error());
   }
   StandardConsole console;
-  Session session{**kernel, layout, console, read_standard_input};
+  Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true};
   const int code = command(session, argv);
   std::fflush(stdout);
   return code;
