@@ -8,6 +8,7 @@
 #include "runtime/config/container_index.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
+#include "runtime/container/state.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/quotas.h"
 #include "runtime/migrate/checks.h"
@@ -38,6 +39,15 @@ Result<FinalState> parse_final_state(std::string_view name) {
     if (to_string(state) == name) return state;
   }
   return bad_message("unknown state of a container");
+}
+
+Status bring_up(container::Context& context, CtId id, FinalState state) {
+  if (state == FinalState::stopped) return {};
+  TH_ASSIGN(const container::State now,
+            container::observe(context.kernel(), context.layout(), context.node, id));
+  if (now.running() || (state == FinalState::mounted && now.mounted)) return {};
+  if (state == FinalState::mounted) return container::mount(context, id, {});
+  return container::start(context, id, {.force = true});
 }
 
 Result<ContainerArrival> ContainerArrival::plan(container::Context& context, const Message& begin) {
@@ -208,7 +218,7 @@ Status ContainerArrival::take_over(FinalState state, bool& ours) {
   // What fails from here on is completed by the next command.
   TH_TRY(replay_intent(kernel, intent()));
   TH_TRY(clear_intent(kernel, context_->node.journal_file(id_), true));
-  Status up = bring_up(state);
+  Status up = bring_up(*context_, id_, state);
   if (up || up.error().code == ErrorCode::node_down) return up;
   Error failure = fail(up.error().code, "migrate.start", "CT " + id_.text(),
                        "cannot be brought up at the destination")
@@ -217,15 +227,6 @@ Status ContainerArrival::take_over(FinalState state, bool& ours) {
   TH_TRY(give_back());
   ours = false;
   return failure;
-}
-
-Status ContainerArrival::bring_up(FinalState state) {
-  switch (state) {
-    case FinalState::running: return container::start(*context_, id_, {.force = true});
-    case FinalState::mounted: return container::mount(*context_, id_, {});
-    case FinalState::stopped: break;
-  }
-  return {};
 }
 
 Status ContainerArrival::give_back() {

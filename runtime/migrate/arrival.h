@@ -14,6 +14,9 @@ enum class FinalState : std::uint8_t { stopped, mounted, running };
 std::string_view to_string(FinalState state);
 Result<FinalState> parse_final_state(std::string_view name);
 
+/// Starts or mounts a container of this node, when it is not up already. Call it under the lock.
+Status bring_up(container::Context& context, CtId id, FinalState state);
+
 /// Receives one container under its lock. Before take_over() everything can be taken back; a power
 /// cut is recovered by the container's journal, whose commit is the receipt.
 class ContainerArrival {
@@ -53,7 +56,6 @@ class ContainerArrival {
   [[nodiscard]] std::string template_staging() const;
   [[nodiscard]] Intent intent() const;
   [[nodiscard]] Step leave_area() const;
-  Status bring_up(FinalState state);
   Status give_back();
 
   container::Context* context_;

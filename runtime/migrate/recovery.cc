@@ -29,14 +29,15 @@ bool passing(ErrorCode code) {
          code == ErrorCode::interrupted;
 }
 
-Result<bool> ask_once(container::Context& context, const PeerAddress& peer, CtId id_there,
-                      const std::string& token) {
+Result<CommitOutcome> ask_once(container::Context& context, const PeerAddress& peer, CtId id_there,
+                               const std::string& token, std::optional<FinalState> wished) {
   TH_ASSIGN(const PeerConnection connection, connect_peer(context, peer));
   Message question{.type = "resolve", .fields = {{"ctid", id_there.text()}, {"token", token}}};
+  if (wished) question.fields["state"] = to_string(*wished);
   TH_ASSIGN(const Message answer, ask(*connection.channel, question, kAnswerTimeout, peer.host));
   connection.channel->close();
-  if (answer.text("adopted") == "yes") return true;
-  if (answer.text("adopted") == "no") return false;
+  if (answer.text("adopted") == "yes") return CommitOutcome{true, answer.text("problem")};
+  if (answer.text("adopted") == "no") return CommitOutcome{};
   return fail(ErrorCode::protocol, "migrate.resolve", peer.host, "no clear answer");
 }
 
@@ -58,7 +59,7 @@ Status recover(container::Context& context, CtId id, const Intent& intent) {
   const PeerAddress peer{user, host};
   bool adopted = intent.phase == IntentPhase::roll_forward;
   if (!adopted) {
-    auto outcome = ask_outcome(context, peer, id_there, token, 3);
+    auto outcome = ask_outcome(context, peer, id_there, token, 3, std::nullopt);
     if (!outcome) {
       return fail(outcome.error().code, "migrate.recover", "CT " + id.text(),
                   fmt::format("it may have moved to {}, which cannot be asked now", peer.text()))
@@ -67,7 +68,7 @@ Status recover(container::Context& context, CtId id, const Intent& intent) {
                                  host, context.node.journal_file(id)))
           .caused_by(std::move(outcome).error());
     }
-    adopted = *outcome;
+    adopted = outcome->adopted;
   }
   if (!adopted) {
     context.reporter.say(fmt::format("CT {} did not move to {}: it stays here", id.text(), host));
@@ -99,10 +100,11 @@ Result<PeerConnection> connect_peer(container::Context& context, const PeerAddre
   return connection;
 }
 
-Result<bool> ask_outcome(container::Context& context, const PeerAddress& peer, CtId id_there,
-                         const std::string& token, int tries) {
+Result<CommitOutcome> ask_outcome(container::Context& context, const PeerAddress& peer,
+                                  CtId id_there, const std::string& token, int tries,
+                                  std::optional<FinalState> wished) {
   while (true) {
-    auto outcome = ask_once(context, peer, id_there, token);
+    auto outcome = ask_once(context, peer, id_there, token, wished);
     if (outcome || --tries <= 0 || !passing(outcome.error().code)) return outcome;
     // An interrupt must not leave the container in doubt when the answer is near.
     const Status slept = context.kernel().clock().sleep(kPause);

@@ -1,9 +1,14 @@
 // What a source does with a container whose migration was cut off at its commit.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/container/context.h"
+#include "runtime/kernel/channels.h"
+#include "runtime/migrate/arrival.h"
 #include "runtime/migrate/message.h"
 
 namespace twinhull::migrate {
@@ -25,9 +30,18 @@ struct PeerConnection {
 };
 Result<PeerConnection> connect_peer(container::Context& context, const PeerAddress& peer);
 
-/// Asks the peer whether it took the container over; several tries while it is busy or away.
-Result<bool> ask_outcome(container::Context& context, const PeerAddress& peer, CtId id_there,
-                         const std::string& token, int tries);
+/// What became of a container whose commit was not answered.
+struct CommitOutcome {
+  bool adopted = false;
+  std::string problem;  ///< adopted, but not in the wished state: why
+};
+
+/// Asks the peer whether it took the container over; several tries while it is busy or away. With
+/// `wished` it also brings the container into that state: only for a command that still runs, for
+/// later its operator may have stopped it on purpose.
+Result<CommitOutcome> ask_outcome(container::Context& context, const PeerAddress& peer,
+                                  CtId id_there, const std::string& token, int tries,
+                                  std::optional<FinalState> wished);
 
 /// The journal of a source at its commit: what is needed to ask, and the steps that let go.
 Intent departure_intent(const PeerAddress& peer, CtId id_there, const std::string& token,

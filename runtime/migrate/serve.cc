@@ -194,13 +194,20 @@ class Service {
     TH_ASSIGN(const CtId id, parse_ctid(message.text("ctid")));
     const std::string token = message.text("token");
     if (!valid_token(token)) return unexpected(message);
-    bool adopted = false;
+    std::optional<FinalState> wished;
+    if (!message.text("state").empty()) {
+      TH_ASSIGN(wished, parse_final_state(message.text("state")));
+    }
+    Message answer = ok();
     TH_TRY(container::with_lock(context_, id, "migrating", [&]() -> Status {
-      TH_ASSIGN(adopted, has_receipt(context_, token));
+      TH_ASSIGN(const bool adopted, has_receipt(context_, token));
+      answer.fields["adopted"] = adopted ? "yes" : "no";
+      if (!adopted || !wished) return {};
+      Status up = bring_up(context_, id, *wished);
+      if (!up && up.error().code == ErrorCode::node_down) return up;
+      if (!up) answer.fields["problem"] = up.error().message();
       return {};
     }));
-    Message answer = ok();
-    answer.fields["adopted"] = adopted ? "yes" : "no";
     return send_message(channel_, answer);
   }
 

@@ -266,11 +266,16 @@ class Departure {
     if (lost.code == ErrorCode::node_down) return lost;
     context_.reporter.warn("the connection broke at the commit; asking the destination");
     channel_->close();
-    auto outcome = ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries);
+    auto outcome = ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries,
+                               state);
+    if (outcome && !outcome->problem.empty()) {
+      context_.reporter.warn("it has moved, but could not be brought up there: " +
+                             outcome->problem);
+    }
     if (outcome) {
       auto again = connect_peer(context_, request_.peer);
       if (again) channel_ = std::move(again->channel);
-      return *outcome;
+      return outcome->adopted;
     }
     in_doubt_ = true;
     return stage_error(MigrateExit::connection_broken, name_,
