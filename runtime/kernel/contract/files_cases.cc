@@ -144,8 +144,9 @@ CASE(intermediate_links_are_followed) {
 CASE(paths_must_be_absolute_and_without_dot_dot) {
   Files& files = stage.kernel().files();
   const std::string top = stage.scratch();
-  for (const std::string& path : {std::string(), std::string("f"), std::string("./f"),
-                                  top + "/../x", top + "/..", std::string("/../x")}) {
+  for (const std::string& path :
+       {std::string(), std::string("f"), std::string("./f"), top + "/../x", top + "/..",
+        std::string("/../x"), top + "/no/../x"}) {
     REFUSED(files.read(path), invalid_argument);
     REFUSED(files.write(path, "x"), invalid_argument);
     REFUSED(files.stat(path), invalid_argument);
@@ -156,6 +157,8 @@ CASE(paths_must_be_absolute_and_without_dot_dot) {
     REFUSED(files.sync(path), invalid_argument);
     REFUSED(files.rename(top + "/f", path), invalid_argument);
     REFUSED(files.rename(path, top + "/f"), invalid_argument);
+    REFUSED(files.hard_link(top + "/f", path), invalid_argument);
+    REFUSED(files.copy_tree(top + "/f", path), invalid_argument);
   }
 }
 

@@ -145,7 +145,7 @@ CASE(exec_refuses_an_empty_command) {
 CASE(exec_is_accounted_to_the_group) {
   const Box box = MUST(start_box(stage, "c1"));
   const Duration before = MUST(stage.kernel().cgroups().sample(box.group)).cpu.usage;
-  MUST(shell_output(stage, box, "vzload cpu --for 0.3"));
+  MUST(shell_output(stage, box, "vzload cpu --for 1"));
   const Duration after = MUST(stage.kernel().cgroups().sample(box.group)).cpu.usage;
   BOOST_CHECK(after - before >= milliseconds(100));
 }
