@@ -105,6 +105,22 @@ void make_devices(const ChildPlan& plan, const ChildReport& report, const int* s
   }
 }
 
+void mount_run(const ChildReport& report) {
+  const auto is_directory = [](const char* path) {
+    struct stat facts{};
+    return ::lstat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+  };
+  if (!is_directory("/run")) return;
+  const bool lock = is_directory("/run/lock");
+  report.check(ChildStep::run, ::mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV,
+                                       "mode=755,size=20%"));
+  if (!lock) return;
+  // Debian's systemd gives up when this is no mount, and it may not mount it itself.
+  report.check(ChildStep::run, ::mkdir("/run/lock", 01777));
+  report.check(ChildStep::run,
+               ::mount("tmpfs", "/run/lock", "tmpfs", kPlain, "mode=1777,size=5242880"));
+}
+
 void mount_cgroups(const ChildPlan& plan, const ChildReport& report) {
   constexpr const char* kTop = "/sys/fs/cgroup";
   if (plan.cgroup_mounts.empty()) return;
@@ -204,11 +220,7 @@ int enter_root(const ChildPlan& plan, const ChildReport& report, int mounted_roo
   mount_point(report, ChildStep::sys, "/sys");
   report.check(ChildStep::sys, ::mount("sysfs", "/sys", "sysfs", kPlain | MS_RDONLY, nullptr));
   make_devices(plan, report, sources);
-  struct stat facts{};
-  if (::lstat("/run", &facts) == 0 && S_ISDIR(facts.st_mode)) {
-    report.check(ChildStep::run, ::mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV,
-                                         "mode=755,size=20%"));
-  }
+  mount_run(report);
   ::umask(mask);
   return old_root;
 }
