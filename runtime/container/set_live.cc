@@ -99,8 +99,12 @@ Result<std::vector<DistributionAction>> inside_actions(Context& context, const C
 Status configure_inside(Context& context, const CtSettings& before, const CtSettings& after,
                         ProcessRef init) {
   TH_ASSIGN(const std::vector<DistributionAction> actions, inside_actions(context, before, after));
-  if (before.hostname != after.hostname && !after.hostname.empty())
+  if (before.hostname != after.hostname && !after.hostname.empty()) {
     context.reporter.say("Set hostname: " + after.hostname);
+    // Where it is not supported hostname(1) inside does it, from the script.
+    const Status named = context.kernel().processes().set_hostname(init, after.hostname);
+    if (!named && named.error().code != ErrorCode::not_supported) return named;
+  }
   return run_distribution_actions(context, after, {init, {}}, actions, /*required=*/false);
 }
 

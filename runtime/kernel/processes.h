@@ -151,6 +151,13 @@ class Processes {
   virtual Result<std::string> command_line(ProcessRef process) = 0;
   /// When the process was started, on the node's monotonic clock. Errors: not_running.
   virtual Result<Instant> started_at(ProcessRef process) = 0;
+  /// Sets the host name of the running container of `init`; its own root may lack the right.
+  /// Errors: not_running, invalid_argument (not 1…64 bytes), not_supported (the container's own
+  /// hostname(1) is all there is).
+  virtual Status set_hostname(ProcessRef /*init*/, const std::string& name) {
+    return fail(ErrorCode::not_supported, "processes.set_hostname", name,
+                "this backend leaves it to hostname(1) inside");
+  }
 };
 
 }  // namespace twinhull

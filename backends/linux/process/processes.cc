@@ -128,6 +128,7 @@ class LinuxProcesses final : public Processes {
     if (!is_live(process)) return not_running("processes.started_at", process);
     return instant_of_ticks(process.generation);
   }
+  Status set_hostname(ProcessRef init, const std::string& name) override;
 
  private:
   Status check(const SpawnSpec& spec) const;
@@ -375,6 +376,23 @@ Result<Effect> LinuxProcesses::signal(ProcessRef process, Signal signal) {
     return system_error("processes.signal", name_of(process), errno);
   }
   return Effect::changed;
+}
+
+Status LinuxProcesses::set_hostname(ProcessRef init, const std::string& name) {
+  constexpr auto kCall = "processes.set_hostname";
+  if (name.empty() || name.size() > 64)
+    return fail(ErrorCode::invalid_argument, kCall, name, "a host name has 1 to 64 bytes");
+  const UniqueFd theirs(
+      ::open(fmt::format("/proc/{}/ns/uts", init.pid).c_str(), O_RDONLY | O_CLOEXEC));
+  const UniqueFd own(::open("/proc/self/ns/uts", O_RDONLY | O_CLOEXEC));
+  // After the open: the descriptor then belongs to the process that was meant.
+  if (!theirs || !is_live(init)) return not_running(kCall, init);
+  if (!own) return system_error(kCall, name, errno);
+  // A namespace of this kind is entered by the calling thread alone.
+  if (::setns(theirs.get(), CLONE_NEWUTS) != 0) return system_error(kCall, name, errno);
+  const int number = ::sethostname(name.data(), name.size()) == 0 ? 0 : errno;
+  if (::setns(own.get(), CLONE_NEWUTS) != 0) return system_error(kCall, name, errno);
+  return number == 0 ? Status() : system_error(kCall, name, number);
 }
 
 Status LinuxProcesses::wait_gone(ProcessRef process, Duration timeout) {

@@ -56,6 +56,10 @@ class ObservedProcesses final : public Processes {
     return hook_.call(
         "processes.started_at", {}, [&] { return inner_.started_at(process); }, process);
   }
+  Status set_hostname(ProcessRef init, const std::string& name) override {
+    return hook_.call(
+        "processes.set_hostname", name, [&] { return inner_.set_hostname(init, name); }, init);
+  }
 
  private:
   static std::string_view program(const ExecSpec& spec) {
