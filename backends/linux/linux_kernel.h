@@ -56,6 +56,6 @@ Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options);
 /// A peer that asks for none of `services` (empty = any) is refused. Errors: protocol (the peer is
 /// none of ours, or of another version), not_supported (such a service), connection_lost, timed_out.
 Result<std::unique_ptr<Channel>> serve_standard_streams(
-    const std::vector<std::string>& services = {"migrate"});
+    const std::vector<std::string>& services = {});
 
 }  // namespace twinhull::linux_backend

@@ -207,6 +207,20 @@ BOOST_AUTO_TEST_CASE(failures_to_connect_are_told_apart) {
   BOOST_TEST(::waitpid(-1, nullptr, WNOHANG) == -1, "every child was reaped");
 }
 
+BOOST_AUTO_TEST_CASE(ssh_gets_the_peer_and_one_quoted_command) {
+  // Does what ssh does at the other end: a shell runs the command. $0 is the peer.
+  options.ssh = {"sh", "-c", "test \"$0\" = joe@far || exit 255; exec sh -c \"$1\""};
+  options.remote_command = {TWINHULL_TEST_PEER, "{service}"};
+  auto channel = channels->connect({"joe", "far"}, "echo", kPatience);
+  BOOST_REQUIRE_MESSAGE(channel, (channel ? "" : channel.error().message()));
+  BOOST_REQUIRE((*channel)->send("x"));
+  BOOST_TEST(next(**channel) == "x");
+  options.remote_command = {"no-such-command-th", "{service}"};
+  CHECK_CODE(channels->connect({"joe", "far"}, "echo", kPatience), not_supported);
+  options.ssh = {"sh", "-c", "echo joe@far: Permission denied '(publickey)'. >&2; exit 255"};
+  CHECK_CODE(channels->connect({"joe", "far"}, "echo", kPatience), not_permitted);
+}
+
 BOOST_AUTO_TEST_CASE(timeouts_leave_the_channel_usable) {
   const auto channel = connected("echo");
   CHECK_CODE(channel->receive(milliseconds(50)), timed_out);

@@ -109,13 +109,18 @@ bool Child::ended() {
   return true;
 }
 
+bool Child::wait(Duration deadline) {
+  while (!ended()) {
+    if (steady_now() >= deadline) return false;
+    pause_briefly();
+  }
+  return true;
+}
+
 int Child::finish(Duration deadline) {
   constexpr Duration kGrace = seconds(1);
-  while (!ended() && steady_now() < deadline) pause_briefly();
-  if (pid_ != 0) ::kill(-pid_, SIGTERM);
-  for (const Duration grace = steady_now() + kGrace; !ended() && steady_now() < grace;)
-    pause_briefly();
-  if (pid_ != 0) ::kill(-pid_, SIGKILL);
+  if (!wait(deadline)) ::kill(-pid_, SIGTERM);
+  if (!wait(steady_now() + kGrace)) ::kill(-pid_, SIGKILL);
   while (!ended()) pause_briefly();
   return exit_code_;
 }

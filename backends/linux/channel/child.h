@@ -33,6 +33,8 @@ class Child {
   int finish(Duration deadline);
   /// Whether it has ended; then finish() returns at once.
   bool ended();
+  /// Waits for the end, at most until `deadline` (steady_now). True: it has ended.
+  bool wait(Duration deadline);
 
   UniqueFd to_child;      ///< its standard input
   UniqueFd from_child;    ///< its standard output

@@ -17,8 +17,9 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 18;
 constexpr std::size_t kLeastPiece = 512;
-/// How long close() waits for the program that carries the stream to end by itself.
-constexpr Duration kCloseWait = seconds(5);
+/// How long the program that carries the stream may take to end by itself. It can be the service
+/// itself, which undoes half a migration when its peer is gone: not to be killed in that.
+constexpr Duration kEndWait = seconds(60);
 
 }  // namespace
 
@@ -71,7 +72,10 @@ class StreamChannel::Pump {
 StreamChannel::StreamChannel(std::unique_ptr<Wire> wire, std::optional<Child> child)
     : wire_(std::move(wire)), child_(std::move(child)) {}
 
-StreamChannel::~StreamChannel() { wire_->shut(); }  // the child's destructor does the rest
+StreamChannel::~StreamChannel() {
+  wire_->shut();
+  end_child();
+}
 
 Status StreamChannel::check_open(std::string_view operation) const {
   if (!closed_) return {};
@@ -250,8 +254,16 @@ void StreamChannel::close() {
   // A peer that is gone already cannot be told; there is nobody to report it to either.
   static_cast<void>(wire_->send(FrameType::close, {}, "channels.close"));
   wire_->shut();
+  end_child();
+}
+
+void StreamChannel::end_child() {
   if (!child_) return;
-  child_->finish(steady_now() + kCloseWait);
+  const Duration deadline = steady_now() + kEndWait;
+  // Its words are read meanwhile, so that it does not wait for us to take them.
+  while (!child_->wait(steady_now() + milliseconds(10)) && steady_now() < deadline)
+    wire_->drain_complaints(steady_now() + milliseconds(10));
+  child_->finish(deadline);
   child_.reset();
 }
 

@@ -17,7 +17,7 @@ namespace twinhull::linux_backend {
 class StreamChannel final : public Channel {
  public:
   StreamChannel(std::unique_ptr<Wire> wire, std::optional<Child> child);
-  /// Without close() the peer sees a lost connection. The child is ended and reaped.
+  /// Without close() the peer sees a lost connection. The child is waited for and reaped.
   ~StreamChannel() override;
 
   Status send(std::string_view message) override;
@@ -40,6 +40,7 @@ class StreamChannel final : public Channel {
   Result<TransferResult> store_tree(const std::string& path, std::string_view operation,
                                     bool& at_end);
   Status skip_tree(std::string_view operation);
+  void end_child();
   [[nodiscard]] Error unexpected(const Frame& frame, std::string_view operation) const;
 
   std::unique_ptr<Wire> wire_;
