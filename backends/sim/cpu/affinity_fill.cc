@@ -139,10 +139,10 @@ std::vector<std::uint64_t> affinity_fill(const std::vector<std::uint64_t>& capac
   std::vector<bool> fixed(masks.size(), false);
   std::vector<std::uint64_t> used_room(net.room.size(), 0);
   const auto demand = [&](std::size_t m) {
-    Wide sum = 0;
+    UInt128 sum = 0;
     for (std::size_t i : members[m]) sum += takers[i].share.given;
     // More than all CPUs together is as good as all CPUs together: keeps sums within 64 bits.
-    const Wide most = static_cast<Wide>(kOneCpu) * kMostCpus * 2;
+    const UInt128 most = static_cast<UInt128>(kOneCpu) * kMostCpus * 2;
     return static_cast<std::uint64_t>(std::min(sum, most));
   };
 

@@ -6,7 +6,7 @@ namespace twinhull::sim {
 namespace {
 
 std::uint64_t quota_rate(const CpuQuota& quota) {
-  return static_cast<std::uint64_t>(static_cast<Wide>(quota.quota.count()) * kOneCpu /
+  return static_cast<std::uint64_t>(static_cast<UInt128>(quota.quota.count()) * kOneCpu /
                                     static_cast<std::uint64_t>(quota.period.count()));
 }
 
@@ -166,11 +166,11 @@ void CpuTree::set_rate(CpuTaskId id, Task& task, std::uint64_t rate) {
   std::int64_t due = -1;
   if (task.finite && rate > 0) {
     // The first nanosecond at which the usage reaches the goal; fractions count as CpuMeter does.
-    const Wide missing = static_cast<Wide>(task.goal - std::min(task.goal, task.used.whole)) *
+    const UInt128 missing = static_cast<UInt128>(task.goal - std::min(task.goal, task.used.whole)) *
                              kOneCpu -
-                         std::min<Wide>(task.used.fraction, kOneCpu);
-    const Wide length = (missing + rate - 1) / rate;
-    constexpr Wide kFar = static_cast<Wide>(std::int64_t{1} << 62);
+                         std::min<UInt128>(task.used.fraction, kOneCpu);
+    const UInt128 length = (missing + rate - 1) / rate;
+    constexpr UInt128 kFar = static_cast<UInt128>(std::int64_t{1} << 62);
     due = length > kFar ? -1 : now_ + static_cast<std::int64_t>(length);
   }
   if (due == task.due) return;
@@ -270,7 +270,7 @@ CpuMeter CpuTree::delivered() {
 
 std::uint64_t CpuTree::runnable_threads() const {
   // Threads of a task that wants less than a CPU each are runnable for that part of the time.
-  Wide rates = 0;
+  UInt128 rates = 0;
   std::vector<CpuGroupId> open{kRootCpuGroup};
   while (!open.empty()) {
     const Group& group = at(open.back());
@@ -286,10 +286,10 @@ std::uint64_t CpuTree::compute_bounds(CpuGroupId id, const CpuMask& outer) {
   Group& group = groups_.at(id);
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
-  Wide sum = 0;
+  UInt128 sum = 0;
   for (CpuTaskId task : group.tasks) sum += tasks_.at(task).bound();
   for (CpuGroupId child : group.active) sum += compute_bounds(child, mask);
-  const Wide most = static_cast<Wide>(mask.count()) * kOneCpu;
+  const UInt128 most = static_cast<UInt128>(mask.count()) * kOneCpu;
   group.wanted = static_cast<std::uint64_t>(std::min(sum, most));
   group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
   return group.bound;

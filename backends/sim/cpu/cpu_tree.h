@@ -61,6 +61,13 @@ class CpuTree {
   void set_stopped(CpuTaskId task, bool stopped);
   /// Returns the CPU time that it got.
   Duration remove_task(CpuTaskId task);
+  [[nodiscard]] bool has_task(CpuTaskId task, CpuGroupId group) const {
+    const auto found = tasks_.find(task);
+    return found != tasks_.end() && found->second.group == group;
+  }
+  [[nodiscard]] bool has_group(CpuGroupId group) const { return groups_.contains(group); }
+  /// All references inside lead somewhere: for state that was loaded.
+  [[nodiscard]] bool sane() const;
   [[nodiscard]] Duration task_usage(CpuTaskId task) const;
   /// CPU time that is left of a task's work; empty for an endless task.
   [[nodiscard]] std::optional<Duration> work_left(CpuTaskId task) const;

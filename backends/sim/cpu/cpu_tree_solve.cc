@@ -98,7 +98,7 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, const CpuMask& out
           std::clamp(taker.level.at(facts.weight), facts.bound, facts.wanted);
       const std::uint64_t queues = (speed + kOneCpu - 1) / kOneCpu;
       facts.throttle_rate = static_cast<std::uint64_t>(
-          static_cast<Wide>(queues) * kOneCpu * (speed - facts.bound) / speed);
+          static_cast<UInt128>(queues) * kOneCpu * (speed - facts.bound) / speed);
     }
     distribute(child, taker.share.given, mask, nullptr);
   }
@@ -149,6 +149,46 @@ Status CpuTree::check() {
     open.insert(open.end(), group.active.begin(), group.active.end());
   }
   return {};
+}
+
+bool CpuTree::sane() const {
+  if (cpus_ == 0 || cpus_ > kMostCpus || now_ < 0 || !groups_.contains(kRootCpuGroup)) return false;
+  for (const auto& [id, group] : groups_) {
+    // A parent is older than its child: no cycles.
+    if (id >= next_group_ || (id != kRootCpuGroup && group.parent >= id)) return false;
+    if (id != kRootCpuGroup) {
+      const auto parent = groups_.find(group.parent);
+      if (parent == groups_.end() || !parent->second.children.contains(id)) return false;
+    }
+    if (group.weight == 0 || group.weight > (std::uint64_t{1} << 32)) return false;
+    if (group.since < 0 || group.since > now_ || group.anchor < 0 || group.anchor > now_) return false;
+    if (group.quota && (group.quota->period < milliseconds(1) ||
+                        group.quota->period > seconds(1) || group.quota->quota.count() <= 0)) {
+      return false;
+    }
+    for (CpuGroupId child : group.children) {
+      const auto found = groups_.find(child);
+      if (child == id || found == groups_.end() || found->second.parent != id) return false;
+    }
+    for (CpuGroupId child : group.active) {
+      if (!group.children.contains(child)) return false;
+    }
+    for (CpuTaskId task : group.tasks) {
+      const auto found = tasks_.find(task);
+      if (found == tasks_.end() || found->second.group != id) return false;
+    }
+  }
+  for (const auto& [id, task] : tasks_) {
+    const auto group = groups_.find(task.group);
+    if (id >= next_task_ || group == groups_.end() || !group->second.tasks.contains(id)) return false;
+    if (task.since < 0 || task.since > now_ || task.each > kOneCpu) return false;
+    if ((task.due >= 0) != due_.contains({task.due, id})) return false;
+  }
+  for (const auto& [at, task] : due_) {
+    const auto found = tasks_.find(task);
+    if (found == tasks_.end() || found->second.due != at) return false;
+  }
+  return true;
 }
 
 }  // namespace twinhull::sim

@@ -8,7 +8,7 @@
 namespace twinhull::sim {
 
 /// 128-bit helper for products of a rate and a time.
-__extension__ typedef unsigned __int128 Wide;
+__extension__ typedef unsigned __int128 UInt128;
 
 /// Share of CPU time: billionths of one CPU. 1'000'000'000 = one CPU all the time.
 using CpuRate = twinhull::detail::Amount<struct CpuRateTag>;
@@ -21,7 +21,7 @@ struct CpuMeter {
 
   /// Adds `rate` held for `length` nanoseconds.
   void add(std::uint64_t rate, std::uint64_t length) {
-    const Wide product = static_cast<Wide>(rate) * length + fraction;
+    const UInt128 product = static_cast<UInt128>(rate) * length + fraction;
     whole += static_cast<std::uint64_t>(product / kOneCpu);
     fraction = static_cast<std::uint64_t>(product % kOneCpu);
   }

@@ -9,13 +9,13 @@ namespace twinhull::sim {
 
 std::uint64_t WaterLevel::at(std::uint64_t weight) const {
   if (weights == 0) return std::numeric_limits<std::uint64_t>::max();
-  const Wide value = static_cast<Wide>(amount) * weight / weights;
+  const UInt128 value = static_cast<UInt128>(amount) * weight / weights;
   constexpr auto kMost = std::numeric_limits<std::uint64_t>::max();
   return value > kMost ? kMost : static_cast<std::uint64_t>(value);
 }
 
 WaterLevel water_fill(std::uint64_t capacity, std::span<Share> shares) {
-  Wide wanted = 0;
+  UInt128 wanted = 0;
   for (const Share& share : shares) wanted += share.bound;
   if (wanted <= capacity) {
     for (Share& share : shares) share.given = share.bound;
@@ -24,17 +24,17 @@ WaterLevel water_fill(std::uint64_t capacity, std::span<Share> shares) {
   std::vector<std::size_t> order(shares.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return static_cast<Wide>(shares[a].bound) * shares[b].weight <
-           static_cast<Wide>(shares[b].bound) * shares[a].weight;
+    return static_cast<UInt128>(shares[a].bound) * shares[b].weight <
+           static_cast<UInt128>(shares[b].bound) * shares[a].weight;
   });
-  Wide weights = 0;
+  UInt128 weights = 0;
   for (const Share& share : shares) weights += share.weight;
   std::uint64_t left = capacity;
   std::size_t next = 0;
   // Those whose bound lies below the level leave first; the level only rises as they go.
   for (; next < order.size(); ++next) {
     Share& share = shares[order[next]];
-    if (static_cast<Wide>(share.bound) * weights > static_cast<Wide>(left) * share.weight) break;
+    if (static_cast<UInt128>(share.bound) * weights > static_cast<UInt128>(left) * share.weight) break;
     share.given = share.bound;
     left -= share.bound;
     weights -= share.weight;

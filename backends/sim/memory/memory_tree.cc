@@ -258,6 +258,32 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
   return sample;
 }
 
+bool MemoryTree::sane() const {
+  if (!groups_.contains(kRootMemoryGroup)) return false;
+  for (const auto& [id, group] : groups_) {
+    if (id >= next_group_ || (id != kRootMemoryGroup && group.parent >= id)) return false;
+    if (id != kRootMemoryGroup) {
+      const auto parent = groups_.find(group.parent);
+      if (parent == groups_.end() || !parent->second.children.contains(id)) return false;
+    }
+    for (MemoryGroupId child : group.children) {
+      const auto found = groups_.find(child);
+      if (child == id || found == groups_.end() || found->second.parent != id) return false;
+    }
+    for (MemoryAccountId account : group.accounts) {
+      const auto found = accounts_.find(account);
+      if (found == accounts_.end() || found->second.group != id) return false;
+    }
+  }
+  for (const auto& [id, account] : accounts_) {
+    const auto group = groups_.find(account.group);
+    if (id >= next_account_ || group == groups_.end() || !group->second.accounts.contains(id)) {
+      return false;
+    }
+  }
+  return check().has_value();
+}
+
 Status MemoryTree::check() const {
   const auto broken = [](MemoryGroupId id, const std::string& what) {
     return fail(ErrorCode::corrupt, "memory.check", "memory group " + std::to_string(id), what);

@@ -42,6 +42,13 @@ class MemoryTree {
   /// die before trying again.
   std::optional<MemoryAccountId> charge(MemoryAccountId account, Bytes bytes);
   void release(MemoryAccountId account, Bytes bytes);
+  [[nodiscard]] bool has_account(MemoryAccountId account, MemoryGroupId group) const {
+    const auto found = accounts_.find(account);
+    return found != accounts_.end() && found->second.group == group;
+  }
+  [[nodiscard]] bool has_group(MemoryGroupId group) const { return groups_.contains(group); }
+  /// All references inside lead somewhere: for state that was loaded.
+  [[nodiscard]] bool sane() const;
   [[nodiscard]] Bytes held(MemoryAccountId account) const;  ///< resident + swapped
   [[nodiscard]] Bytes resident(MemoryAccountId account) const;
   /// Notes that the kernel killed this account's process because of `group`'s memory.

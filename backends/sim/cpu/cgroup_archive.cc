@@ -1,0 +1,42 @@
+// Saving and loading control groups with their models.
+#include "backends/sim/cpu/cgroup_model.h"
+#include "backends/sim/cpu/cpu_tree_archive.h"
+
+namespace twinhull {
+template <typename Archive>
+void serialize(Archive& archive, DeviceRule& rule) {
+  archive(rule.type, rule.major, rule.minor, rule.read, rule.write, rule.mknod);
+}
+}  // namespace twinhull
+
+namespace twinhull::sim {
+
+template <typename Archive>
+void serialize(Archive& archive, Cgroup& group) {
+  archive(group.cpu, group.memory, group.most_tasks, group.tasks, group.task_hits, group.frozen,
+          group.restricts_devices, group.devices, group.processes, group.children);
+}
+
+void CgroupModel::save(SaveArchive& archive) const {
+  archive(groups_, cpu_, memory_, cpu_timer_, load_, load_at_, load_threads_);
+}
+
+void CgroupModel::load(LoadArchive& archive) {
+  archive(groups_, cpu_, memory_, cpu_timer_, load_, load_at_, load_threads_);
+  require_sane(cpu_.sane() && cpu_.cpus() == node_.spec.cpus, "the CPU model is damaged");
+  require_sane(memory_.sane(), "the memory model is damaged");
+  require_sane(load_at_ <= node_.engine.now().time_since_epoch().count() && load_at_ >= 0,
+               "the load average comes from the future");
+  require_sane(groups_.contains(""), "the top control group is missing");
+  for (const auto& [path, group] : groups_) {
+    require_sane(cpu_.has_group(group.cpu) && memory_.has_group(group.memory),
+                 "a control group has no model");
+    if (path.empty()) continue;
+    const Cgroup* parent = find(parent_of(path));
+    require_sane(parent != nullptr && parent->children.contains(path),
+                 "a control group has no parent");
+  }
+  if (cpu_timer_.pending()) node_.engine.restore_timer(cpu_timer_, [this] { on_cpu_timer(); });
+}
+
+}  // namespace twinhull::sim

@@ -1,0 +1,338 @@
+// The Channels port of a simulated node: connections between commands and services of two nodes.
+#include <algorithm>
+#include <deque>
+
+#include "backends/sim/cpu/rate.h"
+#include "backends/sim/files/view.h"
+#include "backends/sim/net/net_model.h"
+
+namespace twinhull::sim {
+namespace {
+
+constexpr std::size_t kMostMessage = std::size_t{16} << 20;
+constexpr std::uint64_t kInodeOverhead = 512;  ///< wire bytes of one archive header
+constexpr Duration kConnectTime = milliseconds(50);  ///< a service on the peer is started
+
+/// Something on its way to one end.
+struct Item {
+  enum class Kind : std::uint8_t { message, tree, answer } kind = Kind::message;
+  Instant arrives{};
+  std::string text;
+  std::shared_ptr<const TreeImage> tree;
+  TransferResult result;
+  std::optional<Error> refusal;
+  Instant began{};
+};
+
+/// What both ends share. `ends[i]` is what end i will receive.
+struct Connection {
+  struct End {
+    std::uint32_t node = 0;
+    std::uint64_t boot = 0;
+    std::deque<Item> inbox;
+    Instant last{};        ///< arrival of the latest item sent to here
+    bool closed = false;   ///< this end was closed in order
+    bool reset = false;    ///< this end's process vanished
+    WaitQueue ready;
+  };
+  End ends[2];
+  std::string peer;
+};
+
+class SimChannel final : public Channel {
+ public:
+  SimChannel(NodeGate gate, std::shared_ptr<Connection> connection, std::size_t side)
+      : gate_(gate), connection_(std::move(connection)), side_(side) {}
+
+  ~SimChannel() override {
+    if (own().closed) return;
+    Engine& engine = gate_.node().engine;
+    const Fiber* fiber = engine.current();
+    const bool lives = gate_.node().powered && gate_.node().boot == gate_.boot();
+    if (lives && (fiber == nullptr || !fiber->killed)) {
+      own().closed = true;
+    } else if (lives) {
+      own().reset = true;  // the kernel resets a dead process's connections
+    }  // after a power cut there is only silence
+    other().ready.wake_all();
+  }
+
+  Status send(std::string_view message) override {
+    constexpr std::string_view kCall = "channel.send";
+    TH_TRY(usable(kCall));
+    if (message.size() > kMostMessage) {
+      return fail(ErrorCode::invalid_argument, kCall, connection_->peer,
+                  "a message holds at most 16 MiB")
+          .with_amounts(message.size(), {}, kMostMessage);
+    }
+    Item item;
+    item.text = std::string(message);
+    gate_.node().engine.note(kCall, connection_->peer, {message.size()});
+    return post(kCall, std::move(item), message.size());
+  }
+
+  Result<std::optional<std::string>> receive(Duration timeout) override {
+    constexpr std::string_view kCall = "channel.receive";
+    TH_TRY(usable(kCall));
+    TH_ASSIGN(std::optional<Item> item, take(kCall, timeout));
+    if (!item) return std::optional<std::string>();
+    if (item->kind != Item::Kind::message) {
+      return fail(ErrorCode::protocol, kCall, connection_->peer, "a tree came instead of a message");
+    }
+    return std::optional(std::move(item->text));
+  }
+
+  Result<TransferResult> send_tree(const std::string& path, const TransferOptions& options) override {
+    constexpr std::string_view kCall = "channel.send_tree";
+    TH_TRY(usable(kCall));
+    Node& node = gate_.node();
+    TH_ASSIGN(const auto image, export_tree(node, path));
+    Item item;
+    item.kind = Item::Kind::tree;
+    item.began = node.engine.now();
+    item.tree = image;
+    item.result.size = size_of(*image);
+    item.result.digest = digest_of(*image);
+    item.result.wire = {item.result.size.bytes.value + item.result.size.inodes.value * kInodeOverhead};
+    const TransferResult result = item.result;
+
+    if (other().node != node.index) {
+      NetFlow flow;
+      flow.destination = net_of(*node.world.nodes[other().node]).uplink_address();
+      flow.total = std::max<std::uint64_t>(result.wire.value, 1);
+      if (options.rate) flow.most_rate = std::max<std::uint64_t>(options.rate->value, 1);
+      const auto started = net_of(node).start_flow(std::move(flow));
+      if (!started) return lost(kCall, started.error().detail);
+      const std::uint64_t id = *started;
+      while (true) {
+        const NetFlow* now = net_of(node).find_flow(id);
+        if (now == nullptr || now->lost || other().reset || other().closed || peer_rebooted()) {
+          net_of(node).end_flow(id);
+          return lost(kCall, "the connection broke in the middle of a tree");
+        }
+        if (now->done) break;
+        if (const Status waited =
+                gate_.wait(net_of(node).flows_changed(), std::nullopt, kCall, path);
+            !waited) {
+          if (gate_.enter(kCall, path) || node.boot == gate_.boot()) net_of(node).end_flow(id);
+          return waited.error();
+        }
+      }
+      net_of(node).end_flow(id);
+    } else {
+      const std::uint64_t rate = options.rate ? std::max<std::uint64_t>(options.rate->value, 1)
+                                              : std::uint64_t{1'000'000'000};
+      TH_TRY(gate_.work(Duration(static_cast<std::int64_t>(
+                            static_cast<UInt128>(result.wire.value) * 1'000'000'000 / rate)),
+                        kCall, path));
+    }
+    node.engine.note(kCall, path, {result.wire.value, hash_text(result.digest)});
+    TH_TRY(post(kCall, std::move(item), 0));
+    // The other end says whether it could keep the tree.
+    TH_ASSIGN(const std::optional<Item> answer, take(kCall, seconds(3600)));
+    if (!answer) return lost(kCall, "the peer ended before it had the tree");
+    if (answer->kind != Item::Kind::answer) {
+      return fail(ErrorCode::protocol, kCall, connection_->peer,
+                  "the peer did not expect a tree");
+    }
+    if (answer->refusal) {
+      return fail(answer->refusal->code, kCall, path, "the peer could not keep the tree")
+          .caused_by(*answer->refusal);
+    }
+    return result;
+  }
+
+  Result<TransferResult> receive_tree(const std::string& path) override {
+    constexpr std::string_view kCall = "channel.receive_tree";
+    TH_TRY(usable(kCall));
+    Node& node = gate_.node();
+    TH_ASSIGN(const std::optional<Item> item, take(kCall, std::nullopt));
+    if (!item) return lost(kCall, "the peer closed the connection");
+    if (item->kind != Item::Kind::tree) {
+      return fail(ErrorCode::protocol, kCall, connection_->peer, "a message came instead of a tree");
+    }
+    // The disk wrote while the cable brought; what it still has to do is waited for.
+    const Duration disk = charge_disk(node, item->result.size.bytes);
+    const Duration passed = node.engine.now() - item->began;
+    TH_TRY(gate_.work(disk - passed, kCall, path));
+    const Status kept = import_tree(node, path, *item->tree);
+    Item answer;
+    answer.kind = Item::Kind::answer;
+    if (!kept) answer.refusal = kept.error();
+    node.engine.note(kCall, path, {item->result.wire.value, kept ? 1U : 0U});
+    const Status answered = post(kCall, std::move(answer), 64);
+    if (!kept) return kept.error();
+    TH_TRY(answered);
+    return item->result;
+  }
+
+  void close() override {
+    if (own().closed || !gate_.enter("channel.close", connection_->peer)) return;
+    own().closed = true;
+    other().ready.wake_all();
+  }
+
+ private:
+  Connection::End& own() { return connection_->ends[side_]; }
+  Connection::End& other() { return connection_->ends[1 - side_]; }
+
+  [[nodiscard]] Error lost(std::string_view call, std::string_view why) const {
+    return fail(ErrorCode::connection_lost, call, connection_->peer, why);
+  }
+
+  Status usable(std::string_view call) {
+    TH_TRY(gate_.enter(call, connection_->peer));
+    if (own().closed) return lost(call, "the channel was closed");
+    if (other().reset) return lost(call, "the peer's program vanished");
+    return {};
+  }
+
+  [[nodiscard]] bool peer_rebooted() {
+    const Node& peer = *gate_.node().world.nodes[other().node];
+    return peer.powered && peer.boot != other().boot;
+  }
+
+  /// The way to the peer now; std::nullopt when there is none.
+  [[nodiscard]] std::optional<NetPath> way() {
+    const Node& peer = *gate_.node().world.nodes[other().node];
+    if (other().node == own().node) return NetPath{};
+    if (!peer.powered || peer.boot != other().boot) return std::nullopt;
+    auto path = net_of(gate_.node()).trace_both(0, net_of(peer).uplink_address());
+    if (!path) return std::nullopt;
+    return *path;
+  }
+
+  /// Puts something on the wire to the other end.
+  Status post(std::string_view call, Item item, std::size_t bytes) {
+    if (other().closed) return lost(call, "the peer closed the connection");
+    Engine& engine = gate_.node().engine;
+    const auto path = way();
+    Duration length = microseconds(20);
+    if (path) {
+      std::uint64_t narrowest = 1'000'000'000;
+      for (const NetPath::Cross& cross : path->cables) {
+        narrowest = std::min(narrowest, gate_.node().world.cables[cross.cable].spec.bandwidth.value / 8);
+      }
+      narrowest = std::max<std::uint64_t>(narrowest, 1);
+      length = path->latency + Duration(static_cast<std::int64_t>(
+                                   static_cast<UInt128>(bytes) * 1'000'000'000 / narrowest));
+      net_of(gate_.node()).count(*path, 1 + bytes / 1448, bytes);
+    }
+    // Without a way the bytes wait in the sender's kernel; the receiver looks whether it is back.
+    item.arrives = std::max(engine.now() + length, other().last);
+    other().last = item.arrives;
+    other().inbox.push_back(std::move(item));
+    other().ready.wake_all();
+    return {};
+  }
+
+  /// Next item for this end; std::nullopt = closed in order. Lost after 10 s of silence.
+  Result<std::optional<Item>> take(std::string_view call, std::optional<Duration> timeout) {
+    Engine& engine = gate_.node().engine;
+    std::optional<Instant> deadline;
+    if (timeout) deadline = engine.now() + std::max(*timeout, Duration(0));
+    std::optional<Instant> silent_since;
+    while (true) {
+      const Instant now = engine.now();
+      if (other().reset) return lost(call, "the peer's program vanished");
+      const bool reachable = way().has_value();
+      if (reachable) {
+        if (silent_since && !own().inbox.empty()) {  // what was stuck comes after one more latency
+          own().inbox.front().arrives = std::max(own().inbox.front().arrives, now);
+        }
+        silent_since.reset();
+        if (!own().inbox.empty() && own().inbox.front().arrives <= now) {
+          Item item = std::move(own().inbox.front());
+          own().inbox.pop_front();
+          return std::optional(std::move(item));
+        }
+        if (own().inbox.empty() && other().closed) return std::optional<Item>();
+      } else {
+        if (!silent_since) silent_since = now;
+        if (now >= *silent_since + NetModel::kSilence || peer_rebooted()) {
+          return lost(call, "no sign of the peer for 10 seconds");
+        }
+      }
+      if (deadline && now >= *deadline) {
+        return fail(ErrorCode::timed_out, call, connection_->peer, "nothing came in time");
+      }
+      std::optional<Instant> until = deadline;
+      const auto sooner = [&](Instant at) { until = until ? std::min(*until, at) : at; };
+      if (reachable && !own().inbox.empty()) sooner(own().inbox.front().arrives);
+      if (!reachable) sooner(*silent_since + NetModel::kSilence);
+      // A cable that breaks or is mended is noticed at the latest after a second.
+      sooner(now + seconds(1));
+      const Status waited = gate_.wait(own().ready, until, call, connection_->peer);
+      if (!waited && waited.error().code != ErrorCode::timed_out) return waited.error();
+    }
+  }
+
+  NodeGate gate_;
+  std::shared_ptr<Connection> connection_;
+  std::size_t side_;
+};
+
+class SimChannels final : public Channels {
+ public:
+  explicit SimChannels(NodeGate gate) : gate_(gate) {}
+
+  Result<std::unique_ptr<Channel>> connect(const PeerAddress& peer, const std::string& service,
+                                           Duration timeout) override {
+    constexpr std::string_view kCall = "channels.connect";
+    const std::string object = peer.text() + " " + service;
+    TH_TRY(gate_.enter(kCall, object));
+    Node& node = gate_.node();
+    Node* target = node.world.find_node(peer.host);
+    if (target == nullptr) {
+      return fail(ErrorCode::unreachable, kCall, peer.host, "there is no such host")
+          .with_hint("use the name of a node of this world");
+    }
+    const auto route = [&]() -> Result<NetPath> {
+      if (target == &node) return NetPath{};
+      if (!target->powered) {
+        return fail(ErrorCode::unreachable, kCall, peer.host, "the node is off");
+      }
+      auto path = net_of(node).trace_both(0, net_of(*target).uplink_address());
+      if (path) return path;
+      return fail(ErrorCode::unreachable, kCall, peer.host, "there is no way to this node")
+          .caused_by(std::move(path).error());
+    };
+    TH_ASSIGN(const NetPath before, route());
+    const Duration length = kConnectTime + 4 * before.latency;
+    if (timeout < length) {
+      TH_TRY(gate_.sleep(timeout, kCall, object));
+      return fail(ErrorCode::timed_out, kCall, peer.host, "the connection was not made in time");
+    }
+    TH_TRY(gate_.sleep(length, kCall, object));
+    TH_ASSIGN(const NetPath path, route());
+    static_cast<void>(path);
+    const auto body = node.world.services.find(service);
+    if (body == node.world.services.end()) {
+      return fail(ErrorCode::not_supported, kCall, object, "the peer has no such service");
+    }
+    auto connection = std::make_shared<Connection>();
+    connection->ends[0].node = node.index;
+    connection->ends[0].boot = node.boot;
+    connection->ends[1].node = target->index;
+    connection->ends[1].boot = target->boot;
+    connection->peer = object;
+    node.engine.note(kCall, object, {node.index, target->index});
+    const ServiceBody serve = body->second;
+    node.world.start_service(*target, [serve, connection, target](Kernel& kernel) {
+      SimChannel channel(NodeGate(*target), connection, 1);
+      serve(kernel, channel);
+    });
+    return std::unique_ptr<Channel>(std::make_unique<SimChannel>(gate_, connection, 0));
+  }
+
+ private:
+  NodeGate gate_;
+};
+
+}  // namespace
+
+std::unique_ptr<Channels> make_channels_port(NodeGate gate) {
+  return std::make_unique<SimChannels>(gate);
+}
+
+}  // namespace twinhull::sim

@@ -1,0 +1,182 @@
+// The processes of one node: table, containers ("spaces"), events, memory and CPU of each.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "backends/sim/cpu/cgroup_model.h"
+#include "backends/sim/engine/engine.h"
+#include "backends/sim/files/view.h"
+#include "backends/sim/node.h"
+#include "backends/sim/process/process_table.h"
+#include "backends/sim/process/program.h"
+#include "backends/sim/process/streams.h"
+
+namespace twinhull::sim {
+
+/// A set of namespaces of its own: a container, or the short-lived one of run_in_root.
+struct Space {
+  std::string label;               ///< empty for a short-lived one
+  std::int32_t init = 0;           ///< its first process (node's pid)
+  std::string hostname;
+  std::int32_t next_inner = 1;     ///< pid numbers as seen inside
+  bool boots = false;              ///< reported as a life event
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(label, init, hostname, next_inner, boots);
+  }
+};
+inline constexpr std::uint32_t kNodeSpace = 0;
+
+/// One process.
+struct SimProcess {
+  ProcessRef ref;
+  std::int32_t parent = 0;         ///< 0 = nobody waits for it
+  std::uint32_t space = kNodeSpace;
+  std::int32_t inner_pid = 0;
+  std::string cgroup;              ///< path below the node's prefix, empty = the node's own
+  FileRoot root;
+  std::string directory = "/";
+  std::map<std::string, std::string> environment;
+  std::vector<std::string> argv;
+  Instant started{};               ///< world time
+  std::uint32_t threads = 1;
+  std::uint32_t depth = 0;         ///< how many ancestors are programs of the same exec
+  bool stopped = false;            ///< SIGSTOP
+  bool command = false;            ///< an operator's command: its code is a fiber elsewhere
+  CpuTaskId cpu = 0;               ///< 0 = wants none
+  Duration cpu_before{0};          ///< used by earlier tasks of this process
+  MemoryAccountId memory = 0;
+  Timer timer;
+  bool queued = false;
+  std::deque<ProcessEvent> inbox;
+  ProcessStreams streams;
+  std::unique_ptr<Program> program;  ///< null for commands
+};
+
+/// How a program is to be run: everything beside its words.
+struct RunSpec {
+  std::uint32_t space = kNodeSpace;
+  std::string cgroup;
+  FileRoot root;
+  std::string directory = "/";
+  std::map<std::string, std::string> environment;
+  ProcessStreams streams;
+  std::int32_t parent = 0;
+  std::uint32_t depth = 0;
+};
+
+class ProcessModel final : public ProcessTable {
+ public:
+  explicit ProcessModel(Node& node);
+
+  // NodePart and ProcessTable.
+  void power_off() override;
+  void power_on() override;
+  void save(SaveArchive& archive) const override;
+  void load(LoadArchive& archive) override;
+  [[nodiscard]] Status check() const override;
+  ProcessRef begin_command(const std::string& command_line) override;
+  void end_command(ProcessRef command) override;
+  [[nodiscard]] bool uses_mount(std::uint32_t mount) const override;
+
+  // --- making and ending ------------------------------------------------------------------------
+  /// A process that will receive `start`. Errors: limit_exceeded (pids), no_memory.
+  Result<SimProcess*> create(const RunSpec& spec, std::vector<std::string> argv,
+                             std::unique_ptr<Program> program);
+  /// The process goes on as another program (execve), which receives `start`.
+  void replace(SimProcess& process, std::vector<std::string> argv,
+               const std::map<std::string, std::string>& environment, const std::string& directory,
+               std::unique_ptr<Program> program);
+  /// The program ended by itself. The process is gone when this returns.
+  void finish(SimProcess& process, ExitStatus status);
+  /// SIGKILL or a default action; init takes its whole space along.
+  void kill(std::int32_t pid, int signal_number);
+  void send(SimProcess& process, Signal signal);
+  std::uint32_t add_space(Space space);
+  /// Ends a space that has no first process (any more).
+  void abandon_space(std::uint32_t space);
+
+
+  // --- events -----------------------------------------------------------------------------------
+  void post(SimProcess& process, ProcessEvent event);
+  /// One timer a process: replaces the pending one.
+  void arm(SimProcess& process, Instant at);
+  /// Handles what is due now; harmless when it is being done already.
+  void pump();
+  /// The CPU model says that this task has done its work.
+  void cpu_done(CpuTaskId task);
+  /// After a thaw: what was held back goes on.
+  void release(const std::string& cgroup);
+
+  // --- what programs need -----------------------------------------------------------------------
+  /// Replaces the CPU task of the process (nullopt = none).
+  void demand_cpu(SimProcess& process, std::optional<CpuDemand> demand);
+  [[nodiscard]] Duration cpu_used(const SimProcess& process) const;
+  /// Charges memory; kills by the rule of the OOM killer when there is none. False = this process
+  /// itself was killed: touch nothing.
+  bool charge(SimProcess& process, Bytes bytes);
+  Status write(const SimProcess& process, const OutputStream& stream, std::string_view text) const;
+  [[nodiscard]] FileView view(const SimProcess& process) const { return {node_, process.root}; }
+  /// Asks the init of a space to stop; false when the space has none.
+  bool stop_space(std::uint32_t space, Signal how);
+
+  [[nodiscard]] SimProcess* find(std::int32_t pid) const;
+  [[nodiscard]] SimProcess* find(ProcessRef ref) const;
+  [[nodiscard]] Space* space(std::uint32_t id);
+  [[nodiscard]] const std::map<std::uint32_t, Space>& spaces() const { return spaces_; }
+  [[nodiscard]] const std::map<std::int32_t, std::unique_ptr<SimProcess>>& all() const {
+    return processes_;
+  }
+  [[nodiscard]] std::optional<std::uint32_t> find_label(const std::string& label) const;
+  /// Processes of a space, by inner pid.
+  [[nodiscard]] std::vector<SimProcess*> members(std::uint32_t space) const;
+  [[nodiscard]] bool runnable(const SimProcess& process) const;
+  [[nodiscard]] std::string hostname(std::uint32_t space) const;
+  void set_hostname(std::uint32_t space, std::string name);
+  [[nodiscard]] Node& node() const { return node_; }
+  [[nodiscard]] CgroupModel& cgroups() const;
+
+  /// Woken whenever a process is gone.
+  WaitQueue& changed() { return changed_; }
+  /// The exit status of `pid` goes to `target` when it ends (one taker).
+  void collect(std::int32_t pid, std::optional<ExitStatus>* target) { takers_[pid] = target; }
+  void uncollect(std::int32_t pid) { takers_.erase(pid); }
+
+ private:
+  std::int32_t new_pid();
+  void remove(SimProcess& process, ExitStatus status);
+  void enqueue(SimProcess& process);
+  void schedule_pump();
+  void on_space_end(std::uint32_t space);
+
+  Node& node_;
+  std::map<std::int32_t, std::unique_ptr<SimProcess>> processes_;
+  std::map<std::uint32_t, Space> spaces_;
+  std::string node_hostname_;
+  std::deque<std::int32_t> ready_;
+  Timer pump_timer_;
+  bool pumping_ = false;
+  std::int32_t last_pid_ = 1;
+  std::uint64_t next_generation_ = 1;
+  std::uint32_t next_space_ = 1;
+  std::map<CpuTaskId, std::int32_t> cpu_owners_;
+  std::vector<std::unique_ptr<SimProcess>> graveyard_;  ///< ended while their code was running
+  std::vector<std::unique_ptr<Program>> replaced_;      ///< likewise
+  WaitQueue changed_;
+  std::map<std::int32_t, std::optional<ExitStatus>*> takers_;
+};
+
+/// The process model of a node.
+inline ProcessModel& processes_of(const Node& node) {
+  return static_cast<ProcessModel&>(*node.processes);
+}
+
+}  // namespace twinhull::sim

@@ -1,0 +1,318 @@
+#include "backends/sim/programs/load.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "backends/sim/net/net_model.h"
+
+namespace twinhull::sim {
+namespace {
+
+constexpr Duration kStep = milliseconds(100);
+constexpr std::uint64_t kMemoryRate = std::uint64_t{4} << 30;  // first touch of pages, bytes/s
+constexpr std::string_view kNames[] = {"cpu", "memory", "write", "serve", "send", "trace"};
+
+std::uint64_t in_time(std::uint64_t rate, Duration length) {
+  return static_cast<std::uint64_t>(
+      static_cast<UInt128>(rate) * static_cast<std::uint64_t>(length.count()) / 1'000'000'000);
+}
+
+/// Percent with up to two decimals, as hundredths; std::nullopt for nonsense.
+std::optional<std::uint32_t> parse_percent(std::string_view text) {
+  const auto value = parse_seconds(text);  // the same form: digits with decimals
+  if (!value || text.empty() || text.back() < '0' || text.back() > '9') return std::nullopt;
+  const std::int64_t hundredths = value->count() / 10'000'000;
+  if (hundredths > 10'000'000) return std::nullopt;
+  return static_cast<std::uint32_t>(hundredths);
+}
+
+}  // namespace
+
+void LoadProgram::handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) {
+  switch (event.kind) {
+    case ProcessEvent::Kind::start: return start(table, process);
+    case ProcessEvent::Kind::timer:
+      switch (spec_.kind) {
+        case LoadSpec::Kind::memory:
+          if (holding_) return end(table, process);
+          return grow(table, process);
+        case LoadSpec::Kind::write: return write(table, process);
+        case LoadSpec::Kind::trace:
+          ++line_;
+          return demand(table, process);
+        default: return end(table, process);
+      }
+    case ProcessEvent::Kind::network: {
+      const NetFlow* flow = net_of(table.node()).find_flow(flow_);
+      if (flow == nullptr || !flow->done) return;
+      if (flow->lost) return refuse(table, process, "connection lost");
+      return end(table, process);
+    }
+    default: return;
+  }
+}
+
+void LoadProgram::start(ProcessModel& table, SimProcess& process) {
+  Node& node = table.node();
+  begun_ = node.engine.now();
+  switch (spec_.kind) {
+    case LoadSpec::Kind::cpu: {
+      if (spec_.threads > 1) {
+        if (!table.cgroups().may_fork(process.cgroup, spec_.threads - 1)) {
+          return refuse(table, process, "cannot start threads: Resource temporarily unavailable");
+        }
+        table.cgroups().change_tasks(process.cgroup, spec_.threads - 1);
+        process.threads = spec_.threads;
+      }
+      table.demand_cpu(process, CpuDemand{spec_.threads,
+                                          {kOneCpu / 10'000 * spec_.hundredths_of_percent}, {}});
+      if (spec_.has_end) table.arm(process, begun_ + spec_.length);
+      return;
+    }
+    case LoadSpec::Kind::memory: return grow(table, process);
+    case LoadSpec::Kind::write: {
+      const Status made = table.view(process).write(spec_.file, "");
+      if (!made) return refuse(table, process, spec_.file + ": " + reason_of(made.error()));
+      return write(table, process);
+    }
+    case LoadSpec::Kind::serve: {
+      const Status listening =
+          net_of(node).listen(process.space, spec_.port, process.ref.pid);
+      if (!listening) return refuse(table, process, "cannot listen: Address already in use");
+      if (spec_.has_end) table.arm(process, begun_ + spec_.length);
+      return;
+    }
+    case LoadSpec::Kind::send: {
+      NetFlow flow;
+      flow.pid = process.ref.pid;
+      flow.space = process.space;
+      flow.destination = spec_.address;
+      flow.port = spec_.port;
+      flow.total = spec_.bytes.value;
+      if (spec_.rate != 0) flow.most_rate = spec_.rate;
+      const auto started = net_of(node).start_flow(std::move(flow));
+      if (!started) {
+        return refuse(table, process, "cannot connect to " + spec_.address.text() + ": " +
+                                          started.error().detail);
+      }
+      flow_ = *started;
+      if (spec_.has_end) table.arm(process, begun_ + spec_.length);
+      return;
+    }
+    case LoadSpec::Kind::trace: return demand(table, process);
+  }
+}
+
+/// Touches the next pages: a tenth of a second's worth at a time.
+void LoadProgram::grow(ProcessModel& table, SimProcess& process) {
+  const std::uint64_t rate = spec_.rate == 0 ? kMemoryRate : spec_.rate;
+  const std::uint64_t part =
+      std::min(spec_.bytes.value - bytes_, std::max(kPageSize, in_time(rate, kStep)));
+  if (part > 0 && !table.charge(process, {part})) return;  // the OOM killer took us
+  bytes_ += part;
+  const Instant now = table.node().engine.now();
+  const auto took = Duration(static_cast<std::int64_t>(
+      static_cast<UInt128>(part) * 1'000'000'000 / rate));
+  if (bytes_ < spec_.bytes.value) return table.arm(process, now + std::max(took, Duration(1)));
+  holding_ = true;
+  table.arm(process, now + took + (spec_.has_end ? spec_.length : Duration(0)));
+}
+
+void LoadProgram::write(ProcessModel& table, SimProcess& process) {
+  Node& node = table.node();
+  if (bytes_ >= spec_.bytes.value) {
+    if (spec_.sync) {
+      const Status synced = table.view(process).sync(spec_.file);
+      if (!synced) return refuse(table, process, spec_.file + ": " + reason_of(synced.error()));
+    }
+    return end(table, process);
+  }
+  const std::uint64_t rate =
+      spec_.rate == 0 ? std::max<std::uint64_t>(node.spec.disk_bandwidth.value, 1) : spec_.rate;
+  const std::uint64_t part = std::min(spec_.bytes.value - bytes_,
+                                      std::max(kPageSize, in_time(rate, kStep)));
+  const auto grown = table.view(process).append_synthetic(
+      spec_.file, {part}, hash_text(spec_.file) ^ static_cast<std::uint64_t>(process.ref.pid));
+  if (!grown) return refuse(table, process, spec_.file + ": " + reason_of(grown.error()));
+  bytes_ += grown->appended.value;
+  table.cgroups().memory().add_cache(table.cgroups().find(process.cgroup)->memory, grown->appended);
+  if (grown->refusal) {
+    return refuse(table, process, fmt::format("{}: {} after {} bytes", spec_.file,
+                                              reason_of(*grown->refusal), bytes_));
+  }
+  Duration took = charge_disk(node, grown->appended);
+  if (spec_.rate != 0) {
+    took = std::max(took, Duration(static_cast<std::int64_t>(static_cast<UInt128>(part) *
+                                                             1'000'000'000 / spec_.rate)));
+  }
+  table.arm(process, node.engine.now() + std::max(took, Duration(1)));
+}
+
+/// The demand of the trace's present line.
+void LoadProgram::demand(ProcessModel& table, SimProcess& process) {
+  if (line_ >= spec_.trace.size()) return end(table, process);
+  const std::uint64_t each = kOneCpu / 10'000 * spec_.trace[line_];
+  table.demand_cpu(process, CpuDemand{spec_.threads, {std::min(each, kOneCpu)}, {}});
+  table.arm(process, table.node().engine.now() + spec_.length);
+}
+
+void LoadProgram::end(ProcessModel& table, SimProcess& process) {
+  NetModel& net = net_of(table.node());
+  if (spec_.kind == LoadSpec::Kind::send) bytes_ = net.moved(flow_);
+  if (spec_.kind == LoadSpec::Kind::serve) bytes_ = net.received(process.ref.pid);
+  const Duration elapsed = table.node().engine.now() - begun_;
+  const std::string line = fmt::format(
+      "{{\"kind\":\"{}\",\"cpu_ns\":{},\"bytes\":{},\"elapsed_ms\":{}}}\n",
+      kNames[static_cast<std::size_t>(spec_.kind)], table.cpu_used(process).count(), bytes_,
+      elapsed.count() / 1'000'000);
+  const Status told = table.write(process, process.streams.out, line);
+  table.finish(process, {false, told ? 0 : 1});
+}
+
+void LoadProgram::refuse(ProcessModel& table, SimProcess& process, const std::string& text) {
+  static_cast<void>(table.write(process, process.streams.err, "vzload: " + text + "\n"));
+  table.finish(process, {false, 1});
+}
+
+void LoadProgram::leave(ProcessModel& table, SimProcess& process) {
+  NetModel& net = net_of(table.node());
+  if (flow_ != 0) net.end_flow(std::exchange(flow_, 0U));
+  if (spec_.kind == LoadSpec::Kind::serve) {
+    const NetNamespace* home = net.find(process.space);
+    if (home == nullptr) return;
+    const auto server = home->servers.find(spec_.port);
+    if (server != home->servers.end() && server->second == process.ref.pid) {
+      net.unlisten(process.space, spec_.port);
+    }
+  }
+}
+
+void LoadProgram::save(SaveArchive& archive) const {
+  archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
+          spec_.bytes, spec_.rate, spec_.sync, spec_.file, spec_.address, spec_.port, spec_.trace,
+          begun_, bytes_, line_, flow_, holding_);
+}
+
+void LoadProgram::load(LoadArchive& archive) {
+  archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
+          spec_.bytes, spec_.rate, spec_.sync, spec_.file, spec_.address, spec_.port, spec_.trace,
+          begun_, bytes_, line_, flow_, holding_);
+  require_sane(spec_.kind <= LoadSpec::Kind::trace && spec_.threads >= 1 &&
+                   spec_.threads <= 100'000 && spec_.hundredths_of_percent <= 10'000 &&
+                   spec_.length.count() >= 0 &&
+                   spec_.address.family <= IpAddress::Family::v6 && bytes_ <= spec_.bytes.value,
+               "a load is damaged");
+}
+
+int applet_vzload(AppletCall& call) {
+  constexpr std::string_view kUsage =
+      "vzload: usage: vzload cpu|memory|write FILE|serve PORT|send ADDRESS PORT|trace FILE [options]\n";
+  const auto wrong = [&](const std::string& text) {
+    call.err += text.empty() ? std::string(kUsage) : "vzload: " + text + "\n";
+    return 2;
+  };
+  if (call.argv.size() < 2) return wrong("");
+  LoadSpec spec;
+  const auto name = std::find(std::begin(kNames), std::end(kNames), call.argv[1]);
+  if (name == std::end(kNames)) return wrong("");
+  spec.kind = static_cast<LoadSpec::Kind>(name - std::begin(kNames));
+  if (spec.kind == LoadSpec::Kind::trace) spec.length = seconds(300);
+  std::vector<std::string> words;
+  for (std::size_t i = 2; i < call.argv.size(); ++i) {
+    const std::string& option = call.argv[i];
+    if (!option.starts_with("--")) {
+      words.push_back(option);
+      continue;
+    }
+    if (option == "--sync") {
+      spec.sync = true;
+      continue;
+    }
+    if (i + 1 >= call.argv.size()) return wrong(option + " needs a value");
+    const std::string& value = call.argv[++i];
+    const auto amount = parse_amount(value);
+    const auto length = parse_seconds(value);
+    const auto bad = [&] { return wrong(option + ": \"" + value + "\" is not valid"); };
+    if (option == "--threads" || option == "--cpus") {
+      if (!amount || *amount < 1 || *amount > 1024) return bad();
+      spec.threads = static_cast<std::uint32_t>(*amount);
+    } else if (option == "--percent") {
+      const auto percent = parse_percent(value);
+      if (!percent || *percent > 10'000) return bad();
+      spec.hundredths_of_percent = *percent;
+    } else if (option == "--for" || option == "--hold" || option == "--interval") {
+      if (!length || (option == "--interval" && length->count() == 0)) return bad();
+      spec.length = *length;
+      spec.has_end = true;
+    } else if (option == "--grow" || option == "--bytes") {
+      if (!amount) return bad();
+      spec.bytes = {*amount};
+    } else if (option == "--rate") {
+      if (!amount || *amount == 0) return bad();
+      spec.rate = *amount;
+    } else {
+      return wrong("unknown option " + option);
+    }
+  }
+  const auto port_of = [&](const std::string& text) -> bool {
+    const auto port = parse_amount(text);
+    if (!port || *port == 0 || *port > 65535) return false;
+    spec.port = static_cast<std::uint16_t>(*port);
+    return true;
+  };
+  std::size_t wanted = 0;
+  switch (spec.kind) {
+    case LoadSpec::Kind::cpu: break;
+    case LoadSpec::Kind::memory:
+      if (spec.bytes.value == kUnlimited) return wrong("memory needs --grow BYTES");
+      break;
+    case LoadSpec::Kind::write:
+    case LoadSpec::Kind::trace:
+      wanted = 1;
+      if (words.size() == 1) spec.file = call.path(words[0]);
+      if (spec.kind == LoadSpec::Kind::write && spec.bytes.value == kUnlimited) {
+        return wrong("write needs --bytes N");
+      }
+      break;
+    case LoadSpec::Kind::serve:
+      wanted = 1;
+      if (words.size() == 1 && !port_of(words[0])) return wrong("bad port " + words[0]);
+      break;
+    case LoadSpec::Kind::send: {
+      wanted = 2;
+      if (words.size() != 2) break;
+      const auto address = IpAddress::parse(words[0]);
+      if (!address) return wrong("bad address " + words[0]);
+      if (!port_of(words[1])) return wrong("bad port " + words[1]);
+      spec.address = *address;
+      if (spec.bytes.value == kUnlimited && !spec.has_end) return wrong("send needs --bytes or --for");
+      break;
+    }
+  }
+  if (words.size() != wanted) return wrong("");
+  if (spec.kind == LoadSpec::Kind::trace) {
+    const auto text = read_for(call.table, call.process, spec.file);
+    if (!text) return call.refuse(words[0], text.error());
+    std::size_t at = 0, number = 0;
+    while (at < text->size()) {
+      const std::size_t end = std::min(text->find('\n', at), text->size());
+      std::string_view line = std::string_view(*text).substr(at, end - at);
+      at = end + 1;
+      ++number;
+      while (!line.empty() && (line.back() == ' ' || line.back() == '\r')) line.remove_suffix(1);
+      while (!line.empty() && line.front() == ' ') line.remove_prefix(1);
+      if (line.empty() || line.front() == '#') continue;
+      const auto percent = parse_percent(line);
+      if (!percent || *percent > 10'000) {
+        return call.refuse(fmt::format("{}:{}: \"{}\" is no percentage", words[0], number,
+                                       line.substr(0, 40)));
+      }
+      spec.trace.push_back(*percent);
+    }
+  }
+  call.then = std::make_unique<LoadProgram>(std::move(spec));
+  return 0;
+}
+
+}  // namespace twinhull::sim
