@@ -247,6 +247,22 @@ class SimProcesses final : public Processes {
     return Instant(found->started - gate_.node().booted_at);
   }
 
+  Status set_hostname(ProcessRef init, const std::string& name) override {
+    constexpr std::string_view kCall = "processes.set_hostname";
+    TH_TRY(gate_.enter(kCall, name));
+    const SimProcess* process = model().find(init);
+    if (process == nullptr || process->space == kNodeSpace) {
+      return fail(ErrorCode::not_running, kCall, "process " + std::to_string(init.pid),
+                  "the container is not running");
+    }
+    if (name.empty() || name.size() > 64) {
+      return fail(ErrorCode::invalid_argument, kCall, name, "a host name is 1 to 64 bytes");
+    }
+    model().set_hostname(process->space, name);
+    gate_.node().engine.note(kCall, name, {gate_.node().index});
+    return {};
+  }
+
  private:
   [[nodiscard]] ProcessModel& model() const { return processes_of(gate_.node()); }
 
@@ -263,10 +279,8 @@ class SimProcesses final : public Processes {
     auto err = std::make_shared<OutputBuffer>();
     run.streams.out = {OutputStream::Kind::buffer, out, {}};
     run.streams.err = {OutputStream::Kind::buffer, err, {}};
-    if (spec.streams == Streams::capture) {
-      run.streams.in = std::make_shared<InputText>();
-      run.streams.in->text = spec.input;
-    }
+    run.streams.in = std::make_shared<InputText>();
+    run.streams.in->text = spec.input;  // commands have no descriptors: all modes work alike
     run.directory = spec.directory.empty() ? "/" : spec.directory;
     run.environment = variables_of(spec.environment);
     const FileView view(gate_.node(), run.root);
