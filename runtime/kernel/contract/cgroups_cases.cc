@@ -203,7 +203,7 @@ CASE(memory_and_swap_move_together_in_both_directions) {
   Cgroups& cgroups = stage.kernel().cgroups();
   MUST(cgroups.create(kGroup));
   NEEDS(stage, swap_limit, cgroups.set_memory(kGroup, {{64 << 20}, {0}}));
-  for (const std::uint64_t mebibytes : {64, 256, 32, 512, 16}) {
+  for (const std::uint64_t mebibytes : {64U, 256U, 32U, 512U, 16U}) {
     const MemoryLimit limit{{mebibytes << 20}, {mebibytes << 19}};
     const MemoryLimit kept = MUST(cgroups.set_memory(kGroup, limit));
     BOOST_CHECK_EQUAL(kept.memory.value, limit.memory.value);
