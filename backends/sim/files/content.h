@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "backends/sim/engine/archive.h"
@@ -59,7 +60,7 @@ class BlobTable {
 
  private:
   std::vector<std::shared_ptr<std::string>> blobs_;
-  std::map<const std::string*, std::uint32_t> numbers_;  // looked up only, never iterated
+  std::unordered_map<const std::string*, std::uint32_t> numbers_;  // looked up only
 };
 
 }  // namespace twinhull::sim
