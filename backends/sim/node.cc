@@ -48,20 +48,18 @@ Error NodeGate::refuse(std::string_view operation, std::string_view object) cons
                      : "node " + node_->spec.name + " lost its power since this command began");
 }
 
-Status NodeGate::wait(WaitQueue& queue, std::optional<Instant> deadline,
-                      std::string_view operation, std::string_view object) const {
+Status NodeGate::wait(WaitQueue& queue, std::optional<Instant> deadline, std::string_view operation,
+                      std::string_view object) const {
   TH_TRY(enter(operation, object));
   switch (node_->engine.wait(&queue, node_->index, deadline)) {
-    case Wake::woken:
-      break;
+    case Wake::woken: break;
     case Wake::timed_out:
       TH_TRY(enter(operation, object));
       return fail(ErrorCode::timed_out, operation, object, "the deadline passed");
     case Wake::interrupted:
       TH_TRY(enter(operation, object));
       return fail(ErrorCode::interrupted, operation, object, "a signal asked the command to stop");
-    case Wake::gone:
-      return refuse(operation, object);
+    case Wake::gone: return refuse(operation, object);
     case Wake::stalled:
       return fail(ErrorCode::timed_out, operation, object,
                   "nothing that could end this wait will ever happen");
@@ -76,13 +74,11 @@ Status NodeGate::sleep(Duration length, std::string_view operation, std::string_
     case Wake::interrupted:
       TH_TRY(enter(operation, object));
       return fail(ErrorCode::interrupted, operation, object, "a signal asked the command to stop");
-    case Wake::gone:
-      return refuse(operation, object);
+    case Wake::gone: return refuse(operation, object);
     case Wake::stalled:
       return fail(ErrorCode::not_supported, operation, object, "an event handler cannot sleep");
     case Wake::woken:
-    case Wake::timed_out:
-      break;
+    case Wake::timed_out: break;
   }
   return enter(operation, object);
 }

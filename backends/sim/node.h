@@ -56,10 +56,10 @@ struct Node {
   Engine& engine;
   std::uint32_t index;
   NodeSpec spec;
-  std::uint64_t boot = 1;      ///< counts boots; a port of an older boot is dead
+  std::uint64_t boot = 1;  ///< counts boots; a port of an older boot is dead
   bool powered = true;
-  Instant booted_at{};         ///< world time of the present boot
-  Bytes occupied{0};           ///< World::occupy_disk
+  Instant booted_at{};  ///< world time of the present boot
+  Bytes occupied{0};    ///< World::occupy_disk
 
   std::unique_ptr<FileStore> files;
   std::unique_ptr<MountTable> mounts;

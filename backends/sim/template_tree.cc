@@ -13,8 +13,7 @@
 namespace twinhull::sim {
 namespace {
 
-constexpr std::string_view kBusyboxInit =
-    "#!sim init boot=200ms services=2 memory=2M stop=100ms\n";
+constexpr std::string_view kBusyboxInit = "#!sim init boot=200ms services=2 memory=2M stop=100ms\n";
 constexpr std::string_view kSystemdInit =
     "#!sim init boot=1500ms services=6 memory=24M stop=800ms\n";
 // Bulk is spread over so many files, as the libraries and documents of a distribution are.
@@ -25,11 +24,20 @@ struct TextFile {
   std::uint32_t mode = 0644;
 };
 
-constexpr std::string_view kDirectories[] = {
-    "/dev", "/dev/pts", "/dev/shm", "/etc",     "/home",    "/lib",      "/mnt",
-    "/opt", "/proc",    "/root",    "/run",     "/srv",     "/sys",      "/tmp",
-    "/usr", "/usr/bin", "/usr/lib", "/usr/sbin", "/usr/share", "/usr/local", "/usr/local/bin",
-    "/usr/local/sbin", "/var", "/var/cache", "/var/lib", "/var/log", "/var/spool", "/var/tmp"};
+constexpr std::string_view kDirectories[] = {"/dev",           "/dev/pts",
+                                             "/dev/shm",       "/etc",
+                                             "/home",          "/lib",
+                                             "/mnt",           "/opt",
+                                             "/proc",          "/root",
+                                             "/run",           "/srv",
+                                             "/sys",           "/tmp",
+                                             "/usr",           "/usr/bin",
+                                             "/usr/lib",       "/usr/sbin",
+                                             "/usr/share",     "/usr/local",
+                                             "/usr/local/bin", "/usr/local/sbin",
+                                             "/var",           "/var/cache",
+                                             "/var/lib",       "/var/log",
+                                             "/var/spool",     "/var/tmp"};
 
 constexpr TextFile kCommonFiles[] = {
     {"/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"},
@@ -62,8 +70,8 @@ constexpr TextFile kDebianFiles[] = {
 };
 
 // Programs of the super-user, which live in the sbin directory.
-constexpr std::string_view kSystemPrograms[] = {"adduser", "chpasswd", "halt",  "ip",
-                                                "poweroff", "reboot",  "useradd"};
+constexpr std::string_view kSystemPrograms[] = {"adduser",  "chpasswd", "halt",   "ip",
+                                                "poweroff", "reboot",   "useradd"};
 
 Status make_directories(const FileView& view, std::string_view path) {
   for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
@@ -98,7 +106,8 @@ Status fill_programs(const FileView& view, TemplateSpec::Kind kind) {
     TH_TRY(view.make_symlink("/bin/busybox", (system ? "/sbin/" : "/bin/") + name));
   }
   TH_TRY(view.write("/usr/bin/vzload", "#!sim vzload\n", 0755));
-  if (kind == TemplateSpec::Kind::busybox) TH_TRY(view.make_symlink("/usr/bin/vzload", "/bin/vzload"));
+  if (kind == TemplateSpec::Kind::busybox)
+    TH_TRY(view.make_symlink("/usr/bin/vzload", "/bin/vzload"));
   return {};
 }
 

@@ -27,8 +27,9 @@ ErrorCode code_of(const Result<T>& result) {
   if (result) BOOST_FAIL("succeeded instead of failing");
   return result.error().code;
 }
-#define TH_REFUSED(expression, wanted) \
-  BOOST_TEST((code_of(expression) == ErrorCode::wanted), #expression " must be refused with " #wanted)
+#define TH_REFUSED(expression, wanted)                   \
+  BOOST_TEST((code_of(expression) == ErrorCode::wanted), \
+             #expression " must be refused with " #wanted)
 
 /// One node "n1", its ports at hand.
 struct OneNode {

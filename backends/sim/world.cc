@@ -20,10 +20,9 @@ constexpr int kKilledResult = 137;
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 58U;
 
 bool is_node_name(const std::string& name) {
-  return !name.empty() && name.size() <= 32 &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
+  return !name.empty() && name.size() <= 32 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
 }
 
 Error no_such_node(std::string_view operation, const std::string& name) {
@@ -136,7 +135,9 @@ Status World::add_node(const NodeSpec& spec) {
   TH_TRY(impl_->add_node(spec));
   return install_node_system(*impl_->state.nodes.back());
 }
-Status World::add_link(const LinkSpec& spec) { return impl_->add_link(spec); }
+Status World::add_link(const LinkSpec& spec) {
+  return impl_->add_link(spec);
+}
 
 Status World::install_template(const std::string& node, const std::string& path,
                                const TemplateSpec& spec) {
@@ -161,7 +162,9 @@ std::vector<LinkSpec> World::links() const {
   return specs;
 }
 
-std::uint64_t World::seed() const { return impl_->state.engine.seed(); }
+std::uint64_t World::seed() const {
+  return impl_->state.engine.seed();
+}
 
 Kernel& World::kernel(const std::string& node) {
   return impl_->kernel_of(impl_->require_node(node));
@@ -262,9 +265,13 @@ void World::advance(Duration length) {
   engine.drain_killed();
 }
 
-Instant World::now() const { return impl_->state.engine.now(); }
+Instant World::now() const {
+  return impl_->state.engine.now();
+}
 
-bool World::at_rest() const { return impl_->state.engine.fiber_count() == 0; }
+bool World::at_rest() const {
+  return impl_->state.engine.fiber_count() == 0;
+}
 
 Status World::power_off(const std::string& name) {
   Node* node = impl_->state.find_node(name);
@@ -308,8 +315,8 @@ bool World::is_on(const std::string& node) const {
 
 Status World::set_link_up(const std::string& a, const std::string& b, bool up) {
   for (Cable& cable : impl_->state.cables) {
-    const bool same = (cable.spec.a == a && cable.spec.b == b) ||
-                      (cable.spec.a == b && cable.spec.b == a);
+    const bool same =
+        (cable.spec.a == a && cable.spec.b == b) || (cable.spec.a == b && cable.spec.b == a);
     if (!same) continue;
     if (cable.up == up) return {};
     cable.up = up;
@@ -332,9 +339,15 @@ Status World::occupy_disk(const std::string& name, Bytes bytes) {
   return {};
 }
 
-const std::vector<LifeEvent>& World::life_events() const { return impl_->state.life_events; }
-void World::clear_life_events() { impl_->state.life_events.clear(); }
-std::uint64_t World::digest() const { return impl_->state.engine.digest(); }
+const std::vector<LifeEvent>& World::life_events() const {
+  return impl_->state.life_events;
+}
+void World::clear_life_events() {
+  impl_->state.life_events.clear();
+}
+std::uint64_t World::digest() const {
+  return impl_->state.engine.digest();
+}
 
 Status World::check() const {
   for (const auto& node : impl_->state.nodes) {
@@ -343,6 +356,8 @@ Status World::check() const {
   return {};
 }
 
-std::string World::save() const { return impl_->save(); }
+std::string World::save() const {
+  return impl_->save();
+}
 
 }  // namespace twinhull::sim

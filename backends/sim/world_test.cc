@@ -52,9 +52,8 @@ BOOST_AUTO_TEST_CASE(nodes_and_links_are_checked) {
 
 BOOST_AUTO_TEST_CASE(commands_run_when_time_advances) {
   OneNode node;
-  const CommandId command = must(node.world.start("n1", "work", [](Kernel& kernel) {
-    return kernel.clock().sleep(seconds(5)) ? 7 : 1;
-  }));
+  const CommandId command = must(node.world.start(
+      "n1", "work", [](Kernel& kernel) { return kernel.clock().sleep(seconds(5)) ? 7 : 1; }));
   BOOST_TEST(!node.world.result(command).has_value());
   TH_REFUSED(node.world.finish(command, seconds(1)), timed_out);
   BOOST_TEST((node.world.now() == Instant(seconds(1))));
@@ -189,8 +188,8 @@ BOOST_AUTO_TEST_CASE(a_loaded_world_goes_on_as_the_saved_one) {
   BOOST_TEST(*loaded->result(1) == 3);
   const auto go_on = [](World& w) {
     Files& files = w.kernel("n1").files();
-    std::string out = must(files.read("/m/f")) + must(files.digest_tree("/m")) +
-                      must(files.digest_tree("/t"));
+    std::string out =
+        must(files.read("/m/f")) + must(files.digest_tree("/m")) + must(files.digest_tree("/t"));
     must(files.write("/home/new", "x"));
     out += must(files.read("/m/etc/new"));
     must(w.power_off("n1"));

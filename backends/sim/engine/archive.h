@@ -35,8 +35,7 @@ inline void require_sane(bool condition, const char* what) {
 class SaveArchive : public cereal::OutputArchive<SaveArchive, cereal::AllowEmptyClassElision> {
  public:
   explicit SaveArchive(std::string& target)
-      : cereal::OutputArchive<SaveArchive, cereal::AllowEmptyClassElision>(this),
-        target_(target) {}
+      : cereal::OutputArchive<SaveArchive, cereal::AllowEmptyClassElision>(this), target_(target) {}
   void raw(const void* data, std::size_t size) {
     target_.append(static_cast<const char*>(data), size);
   }

@@ -18,7 +18,9 @@ struct UnwindKilledFiber {};
 
 }  // namespace
 
-std::uint64_t hash_text(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+std::uint64_t hash_text(std::string_view text) {
+  return XXH3_64bits(text.data(), text.size());
+}
 
 void WaitQueue::wake_all() {
   while (!waiters_.empty()) wake_one();
@@ -33,7 +35,9 @@ void WaitQueue::wake_one() {
 Engine::Engine(std::uint64_t seed)
     : seed_(seed), digest_(mix(0x74776e68756c6cU, seed)), pool_(std::make_unique<FiberPool>()) {}
 
-Engine::~Engine() { shut_down(); }
+Engine::~Engine() {
+  shut_down();
+}
 
 void Engine::shut_down() {
   // Suspended bodies own memory: they run to their end, without effect.
@@ -192,7 +196,8 @@ void Engine::kill_node(std::uint32_t node) {
   // Commands of other nodes that wait on this one, and outside callers. A wait on a fiber is found
   // through the fiber.
   for (auto& [id, fiber] : fibers_) {
-    if (fiber->waiting != nullptr && fiber->waiting->node_ == node) wake(*fiber->waiting, Wake::gone);
+    if (fiber->waiting != nullptr && fiber->waiting->node_ == node)
+      wake(*fiber->waiting, Wake::gone);
   }
   for (Waiter* waiter : outside_waiters_) {
     if (waiter->node_ == node) wake(*waiter, Wake::gone);

@@ -52,9 +52,9 @@ enum class Wake : std::uint8_t {
   woken,        ///< somebody woke the queue
   timed_out,    ///< the deadline came
   interrupted,  ///< Ctrl-C for this command; reported once
-  gone,         ///< the command was killed or its node lost power: return node_down, do nothing more
-  stalled,      ///< nothing in the world can ever wake this (outside callers), or an event handler
-                ///< tried to block
+  gone,     ///< the command was killed or its node lost power: return node_down, do nothing more
+  stalled,  ///< nothing in the world can ever wake this (outside callers), or an event handler
+            ///< tried to block
 };
 
 inline constexpr std::uint32_t kNoNode = ~std::uint32_t{0};
@@ -62,9 +62,9 @@ inline constexpr std::uint32_t kNoNode = ~std::uint32_t{0};
 /// One running command or service: plain facts about it. Made by Engine::start_fiber.
 struct Fiber {
   std::uint64_t id = 0;
-  std::uint32_t node = kNoNode;   ///< index of the node that it runs on
-  std::int32_t pid = 0;           ///< the process table's entry of the command; 0 = none
-  bool killed = false;            ///< no effect of it counts any more
+  std::uint32_t node = kNoNode;  ///< index of the node that it runs on
+  std::int32_t pid = 0;          ///< the process table's entry of the command; 0 = none
+  bool killed = false;           ///< no effect of it counts any more
   bool interrupt_pending = false;
 
  private:
@@ -119,7 +119,9 @@ class Engine {
   [[nodiscard]] Instant now() const { return now_; }
   /// Runs `action` at `at` (not before now), as an event handler: it must not block.
   Timer schedule(Instant at, Action action);
-  Timer schedule_in(Duration delay, Action action) { return schedule(later(now_, delay), std::move(action)); }
+  Timer schedule_in(Duration delay, Action action) {
+    return schedule(later(now_, delay), std::move(action));
+  }
   /// Takes back; harmless when it ran already or is none. Resets `timer`.
   void cancel(Timer& timer);
   /// Puts a saved timer back under its old time and sequence. Loading code only.
@@ -146,7 +148,8 @@ class Engine {
   Wake wait(WaitQueue* queue, std::uint32_t node, std::optional<Instant> deadline);
   /// Ctrl-C: the fiber's present or next wait gives `interrupted`, once.
   void interrupt(Fiber& fiber);
-  /// kill -9: the fiber's waits give `gone`, at once and for ever; it runs to its end without effect.
+  /// kill -9: the fiber's waits give `gone`, at once and for ever; it runs to its end without
+  /// effect.
   void kill(Fiber& fiber);
   /// Power cut: kills all fibers of the node, ends outside waits on it with `gone`.
   void kill_node(std::uint32_t node);

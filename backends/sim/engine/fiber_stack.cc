@@ -76,8 +76,7 @@ TH_NO_SANITIZE bool FiberStack::enter() {
 TH_NO_SANITIZE void FiberStack::switch_to_scheduler([[maybe_unused]] bool idle) {
 #ifdef TH_ASAN
   // An idle stack holds no frame that matters: its fake stack is given up.
-  __sanitizer_start_switch_fiber(idle ? nullptr : &fake_stack_, scheduler_bottom_,
-                                 scheduler_size_);
+  __sanitizer_start_switch_fiber(idle ? nullptr : &fake_stack_, scheduler_bottom_, scheduler_size_);
 #elif defined(TH_TSAN)
   __tsan_switch_to_fiber(tsan_scheduler_, 0);
 #endif
@@ -88,7 +87,9 @@ TH_NO_SANITIZE void FiberStack::switch_to_scheduler([[maybe_unused]] bool idle) 
 #endif
 }
 
-void FiberStack::leave() { switch_to_scheduler(false); }
+void FiberStack::leave() {
+  switch_to_scheduler(false);
+}
 
 TH_NO_SANITIZE void FiberStack::entry(context::transfer_t transfer) noexcept {
   auto* self = static_cast<FiberStack*>(transfer.data);
@@ -118,6 +119,8 @@ FiberStack* FiberPool::take() {
   return stack;
 }
 
-void FiberPool::give_back(FiberStack* stack) { idle_.push_back(stack); }
+void FiberPool::give_back(FiberStack* stack) {
+  idle_.push_back(stack);
+}
 
 }  // namespace twinhull::sim

@@ -35,12 +35,12 @@ class FiberStack {
   boost::context::detail::fcontext_t scheduler_ = nullptr;  // where the scheduler stands
   std::move_only_function<void()> body_;
   bool ended_ = false;
-  // Sanitizer state; unused members cost nothing that matters.
-  const void* scheduler_bottom_ = nullptr;
-  std::size_t scheduler_size_ = 0;
-  void* fake_stack_ = nullptr;
-  void* tsan_fiber_ = nullptr;
-  void* tsan_scheduler_ = nullptr;
+  // Sanitizer state; in other builds unused.
+  [[maybe_unused]] const void* scheduler_bottom_ = nullptr;
+  [[maybe_unused]] std::size_t scheduler_size_ = 0;
+  [[maybe_unused]] void* fake_stack_ = nullptr;
+  [[maybe_unused]] void* tsan_fiber_ = nullptr;
+  [[maybe_unused]] void* tsan_scheduler_ = nullptr;
 };
 
 /// Keeps idle stacks for reuse: mapping one costs more than a short command.

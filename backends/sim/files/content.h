@@ -17,8 +17,8 @@ namespace twinhull::sim {
 struct Extent {
   std::uint64_t length = 0;
   std::uint64_t seed = 0;
-  std::uint64_t offset = 0;            ///< in the blob, or in the seed's sequence
-  std::shared_ptr<std::string> blob;   ///< null = synthetic
+  std::uint64_t offset = 0;           ///< in the blob, or in the seed's sequence
+  std::shared_ptr<std::string> blob;  ///< null = synthetic
 };
 
 /// Distinct blobs of a world being saved or loaded, so that shared ones are written once.

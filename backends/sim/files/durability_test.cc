@@ -135,9 +135,8 @@ BOOST_AUTO_TEST_CASE(a_cut_in_the_middle_of_removing_a_tree_leaves_a_part) {
   for (int i = 0; i < 2000; ++i) must(node.files().write("/t/" + std::to_string(i), ""));
   must(node.files().sync("/t"));
   must(node.files().sync("/"));
-  const CommandId command = must(node.world.start("n1", "rm", [](Kernel& kernel) {
-    return kernel.files().remove_tree("/t") ? 0 : 1;
-  }));
+  const CommandId command = must(node.world.start(
+      "n1", "rm", [](Kernel& kernel) { return kernel.files().remove_tree("/t") ? 0 : 1; }));
   node.world.advance(milliseconds(2));
   BOOST_TEST(!node.world.result(command).has_value());
   node.power_cycle();

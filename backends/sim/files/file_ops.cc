@@ -7,7 +7,8 @@ namespace {
 
 Error wrong_kind(const Inode& inode, std::string_view operation, std::string_view path) {
   if (inode.is_directory()) {
-    return fail(ErrorCode::is_directory, operation, path, "a file was expected, this is a directory");
+    return fail(ErrorCode::is_directory, operation, path,
+                "a file was expected, this is a directory");
   }
   return fail(ErrorCode::invalid_argument, operation, path, "this is not a regular file");
 }
@@ -76,8 +77,8 @@ Result<InodeId> FileOps::make(Walker& walker, std::string_view path, FileKind ki
       files.create(parent, walker.name(), {kind, mode, Ownership{}, operation, path});
   if (!made) {
     if (hidden != 0) {  // the name below must stay hidden; its inode was just given back
-      Result<InodeId> again = files.create(
-          parent, walker.name(), {FileKind::device, 0, Ownership{}, operation, path});
+      Result<InodeId> again =
+          files.create(parent, walker.name(), {FileKind::device, 0, Ownership{}, operation, path});
       if (again) files.mark_whiteout(*again);
     }
     return made;
@@ -114,8 +115,8 @@ Result<FileView::Grown> FileOps::append_synthetic(std::string_view path, std::ui
                                                   std::uint64_t seed, std::uint32_t mode) {
   TH_ASSIGN(const InodeId file, open_for_writing("files.append", path, mode));
   FileView::Grown grown;
-  grown.appended = {node_.files->append_synthetic(file, length, seed, "files.append", path,
-                                                  &grown.refusal)};
+  grown.appended = {
+      node_.files->append_synthetic(file, length, seed, "files.append", path, &grown.refusal)};
   node_.engine.note("files.append", path, {grown.appended.value, seed});
   return grown;
 }
@@ -191,7 +192,8 @@ Status FileOps::take_name(Walker& walker, std::size_t parent, const Spot& spot,
     // A merged directory that looks empty may hold whiteouts.
     if (files.at(spot.upper).is_directory()) {
       std::vector<std::string> hidden;
-      for (const auto& [inside, id] : files.at(spot.upper).directory->names) hidden.push_back(inside);
+      for (const auto& [inside, id] : files.at(spot.upper).directory->names)
+        hidden.push_back(inside);
       for (const std::string& inside : hidden) files.unlink(spot.upper, inside);
     }
     files.unlink(directory, name);
@@ -216,7 +218,8 @@ Result<Effect> FileOps::remove(std::string_view path) {
   if (files.at(spot.top()).is_directory()) {
     const bool empty = spot.lowers.empty() ? files.at(spot.upper).directory->names.empty()
                                            : Walker::merged(files, spot).empty();
-    if (!empty) return fail(ErrorCode::not_empty, "files.remove", path, "the directory is not empty");
+    if (!empty)
+      return fail(ErrorCode::not_empty, "files.remove", path, "the directory is not empty");
   }
   TH_TRY(take_name(walker, walker.parent(), spot, walker.name(), "files.remove", path));
   node_.engine.note("files.remove", path);
@@ -234,7 +237,8 @@ Status FileOps::rename(std::string_view from, std::string_view to) {
   if (source.name().empty() || target.name().empty()) return mount_point(kOperation, from);
   // As rename(2): across mounts first, then what the names are.
   if (source.spot(source.parent()).mount != target.spot(target.parent()).mount) {
-    return fail(ErrorCode::cross_device, kOperation, to, "the two paths are on different file systems");
+    return fail(ErrorCode::cross_device, kOperation, to,
+                "the two paths are on different file systems");
   }
   if (source.at_mount_root()) return mount_point(kOperation, from);
   if (target.at_mount_root()) return mount_point(kOperation, to);
@@ -276,12 +280,14 @@ Status FileOps::rename(std::string_view from, std::string_view to) {
   TH_TRY(walk(source, from, FinalLink::keep));
   TH_ASSIGN(const InodeId from_parent, source.make_writable(source.parent(), from));
   if (files.at(from_parent).tree != files.at(to_parent).tree) {
-    return fail(ErrorCode::cross_device, kOperation, to, "the two paths are in different quota trees");
+    return fail(ErrorCode::cross_device, kOperation, to,
+                "the two paths are in different quota trees");
   }
   TH_TRY(source.make_writable(source.last_index(), from));
   const std::string from_name(source.name());
   const std::string to_name(target.name());
-  if (const InodeId old = files.lookup(to_parent, to_name); old != 0 && files.at(old).is_directory()) {
+  if (const InodeId old = files.lookup(to_parent, to_name);
+      old != 0 && files.at(old).is_directory()) {
     std::vector<std::string> hidden;
     for (const auto& [inside, id] : files.at(old).directory->names) hidden.push_back(inside);
     for (const std::string& inside : hidden) files.unlink(old, inside);
@@ -362,7 +368,8 @@ Result<std::string> FileOps::read_symlink(std::string_view path) {
   TH_TRY(walk(walker, path, FinalLink::keep));
   if (!walker.found()) return missing("files.read_symlink", path);
   if (walker.inode().kind != FileKind::symlink) {
-    return fail(ErrorCode::invalid_argument, "files.read_symlink", path, "this is no symbolic link");
+    return fail(ErrorCode::invalid_argument, "files.read_symlink", path,
+                "this is no symbolic link");
   }
   return std::string(walker.inode().content.text());
 }
@@ -410,8 +417,7 @@ Result<DiskInfo> FileOps::disk(std::string_view path) {
     Status walked = walk(walker, nearest, FinalLink::follow);
     if (walked) break;
     const ErrorCode code = walked.error().code;
-    if (nearest.size() <= 1 ||
-        (code != ErrorCode::not_found && code != ErrorCode::not_directory)) {
+    if (nearest.size() <= 1 || (code != ErrorCode::not_found && code != ErrorCode::not_directory)) {
       return std::move(walked).error();
     }
     const std::size_t slash = nearest.rfind('/');

@@ -81,7 +81,8 @@ class FileOps {
 /// Facts of an inode.
 FileInfo info_of(const FileStore& files, InodeId id);
 
-/// Walks a merged tree in a fixed order, without crossing mounts: `visit(path below the top, spot)`.
+/// Walks a merged tree in a fixed order, without crossing mounts: `visit(path below the top,
+/// spot)`.
 void visit_tree(const FileStore& files, const Spot& top,
                 const std::function<void(const std::string&, const Spot&)>& visit);
 /// Whether marks of overlay layers show: they do in a layer itself, not through the overlay.

@@ -8,7 +8,9 @@ namespace {
 // 2026-01-01 00:00:00 UTC: when every world begins.
 constexpr WallTime kWorldBegins{seconds(1'767'225'600)};
 
-constexpr std::int64_t as_signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
+constexpr std::int64_t as_signed(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
 
 }  // namespace
 
@@ -33,7 +35,9 @@ FileStore::FileStore(Node& node) : node_(node) {
 
 FileStore::~FileStore() = default;
 
-WallTime FileStore::wall() const { return kWorldBegins + node_.engine.now().time_since_epoch(); }
+WallTime FileStore::wall() const {
+  return kWorldBegins + node_.engine.now().time_since_epoch();
+}
 
 InodeId FileStore::allocate() {
   InodeId id = 0;
@@ -266,7 +270,8 @@ std::uint64_t FileStore::append_synthetic(InodeId file, std::uint64_t length, st
       }
     }
     if (blocks_of(fits - room) > blocks) {
-      const Status refused = charge(inode.fs, inode.tree, blocks_of(fits - room), 0, operation, path);
+      const Status refused =
+          charge(inode.fs, inode.tree, blocks_of(fits - room), 0, operation, path);
       if (refusal != nullptr && !refused) *refusal = refused.error();
       fits = room + blocks * kBlockSize;
     }

@@ -31,17 +31,17 @@ struct Directory {
 struct Inode {
   FileKind kind = FileKind::regular;
   bool used = false;
-  bool opaque = false;        ///< overlay: hides the directories below it
-  bool whiteout = false;      ///< overlay: hides the name below it (a device 0,0)
-  bool mount_point = false;   ///< something is mounted here, in some mount
-  std::uint16_t fs = 0;       ///< index of the file system; 0 = the disk
+  bool opaque = false;       ///< overlay: hides the directories below it
+  bool whiteout = false;     ///< overlay: hides the name below it (a device 0,0)
+  bool mount_point = false;  ///< something is mounted here, in some mount
+  std::uint16_t fs = 0;      ///< index of the file system; 0 = the disk
   std::uint32_t mode = 0;
   std::uint32_t uid = 0, gid = 0;
-  std::uint32_t links = 0;    ///< names now
-  std::uint32_t pins = 0;     ///< durable names that differ from now, and mounts
+  std::uint32_t links = 0;  ///< names now
+  std::uint32_t pins = 0;   ///< durable names that differ from now, and mounts
   TreeId tree = 0;
   WallTime modified;
-  Content content;            ///< regular file, or a link's target
+  Content content;  ///< regular file, or a link's target
   std::unique_ptr<Directory> directory;
   [[nodiscard]] bool is_directory() const { return kind == FileKind::directory; }
   [[nodiscard]] std::uint64_t blocks() const {
@@ -91,7 +91,8 @@ class InodeTable {
   Inode& operator[](InodeId id) { return chunks_[id >> kShift][id & kMask]; }
   const Inode& operator[](InodeId id) const { return chunks_[id >> kShift][id & kMask]; }
   void grow_to(std::size_t size) {
-    while (chunks_.size() << kShift < size) chunks_.push_back(std::make_unique<Inode[]>(1U << kShift));
+    while (chunks_.size() << kShift < size)
+      chunks_.push_back(std::make_unique<Inode[]>(1U << kShift));
     size_ = size;
   }
 

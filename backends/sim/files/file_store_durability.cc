@@ -251,7 +251,8 @@ void FileStore::save(SaveArchive& archive) const {
     const Inode& inode = inodes_[id];
     inner(inode.used);
     if (!inode.used) continue;
-    const auto flags = static_cast<std::uint8_t>((inode.opaque ? 1U : 0U) | (inode.whiteout ? 2U : 0U));
+    const auto flags =
+        static_cast<std::uint8_t>((inode.opaque ? 1U : 0U) | (inode.whiteout ? 2U : 0U));
     // A removed directory that a mount still holds may outlive its quota tree.
     const TreeId tree = trees_.contains(inode.tree) ? inode.tree : 0;
     inner(inode.kind, flags, inode.fs, inode.mode, inode.uid, inode.gid, tree,
@@ -349,7 +350,8 @@ void FileStore::load(LoadArchive& archive) {
   for (InodeId id = 1; id < count; ++id) {
     const Inode& inode = inodes_[id];
     if (!inode.used) continue;
-    require_sane(inode.fs < systems_.size() && systems_[inode.fs].used, "a file is on no file system");
+    require_sane(inode.fs < systems_.size() && systems_[inode.fs].used,
+                 "a file is on no file system");
     require_sane(inode.tree == 0 || trees_.contains(inode.tree), "a file is in no quota tree");
     if (!inode.directory) continue;
     names += inode.directory->names.size();
@@ -377,8 +379,9 @@ void FileStore::load(LoadArchive& archive) {
     require_sane(changes.names.empty() || inodes_[id].directory, "names in a file");
     require_sane(changes.mode <= 07777U, "a mode has too many bits");
     for (const auto& [name, target] : changes.names) {
-      require_sane(is_file_name(name) && (target == 0 || (valid(target) && inodes_[target].fs == 0)),
-                   "a durable name leads nowhere");
+      require_sane(
+          is_file_name(name) && (target == 0 || (valid(target) && inodes_[target].fs == 0)),
+          "a durable name leads nowhere");
       if (target != 0) pin(target);
     }
   }

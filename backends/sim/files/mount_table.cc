@@ -7,7 +7,6 @@
 namespace twinhull::sim {
 namespace {
 
-
 std::string_view type_name(Mount::Type type) {
   switch (type) {
     case Mount::Type::root: return "simfs";
@@ -50,7 +49,9 @@ std::optional<MountId> MountTable::covering(MountId mount, InodeId directory) co
   return found->second;
 }
 
-bool MountTable::upper_in_use(InodeId upper) const { return uppers_.contains(upper); }
+bool MountTable::upper_in_use(InodeId upper) const {
+  return uppers_.contains(upper);
+}
 
 void MountTable::count_users(const Mount& mount, MountId id, bool more) {
   const auto adjust = [more](auto& counts, auto key) {
@@ -156,7 +157,9 @@ void MountTable::forget(MountId id) {
   if (mount.type == Mount::Type::tmpfs) files.drop_tmpfs(mount.fs);
 }
 
-bool MountTable::has_children(MountId id) const { return children_.contains(id); }
+bool MountTable::has_children(MountId id) const {
+  return children_.contains(id);
+}
 
 std::vector<MountId> MountTable::below(std::string_view prefix) const {
   std::vector<MountId> found;
@@ -242,13 +245,14 @@ void MountTable::load(LoadArchive& archive) {
                  "a mount is of no known type");
     require_sane(directory(mount.root), "a mount has no root");
     require_sane(mount.work == 0 || directory(mount.work), "a mount has no work directory");
-    for (const InodeId lower : mount.lowers) require_sane(directory(lower), "a mount lacks a layer");
+    for (const InodeId lower : mount.lowers)
+      require_sane(directory(lower), "a mount lacks a layer");
     require_sane((mount.type == Mount::Type::overlay) == (mount.overlay == id),
                  "an overlay is of the wrong mount");
-    require_sane(mount.type != Mount::Type::tmpfs ||
-                     (mount.fs != 0 && files.at(mount.root).fs == mount.fs &&
-                      files.system(mount.fs).root == mount.root),
-                 "a memory file system has no root");
+    require_sane(
+        mount.type != Mount::Type::tmpfs || (mount.fs != 0 && files.at(mount.root).fs == mount.fs &&
+                                             files.system(mount.fs).root == mount.root),
+        "a memory file system has no root");
     require_sane(mount.inner.empty() || mount.inner[0] == '/', "a mount shows an impossible part");
     require_sane(!mount.target.empty() && mount.target[0] == '/', "a mount has no target");
     require_sane(mounts_.try_emplace(id, std::move(mount)).second, "two mounts have one number");
@@ -280,7 +284,8 @@ void MountTable::load(LoadArchive& archive) {
 Status MountTable::check() const {
   for (const auto& [id, mount] : mounts_) {
     if (!node_.files->at(mount.root).used) {
-      return fail(ErrorCode::corrupt, "world.check", mount.target, "a mount lost its root directory");
+      return fail(ErrorCode::corrupt, "world.check", mount.target,
+                  "a mount lost its root directory");
     }
   }
   return {};

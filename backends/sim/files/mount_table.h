@@ -28,17 +28,18 @@ struct Spot {
 
 struct Mount {
   enum class Type : std::uint8_t { root, bind, overlay, tmpfs } type = Type::bind;
-  std::string target;         ///< path as mounted; follows renames of directories above
-  std::string source;         ///< bind: the bound directory
+  std::string target;  ///< path as mounted; follows renames of directories above
+  std::string source;  ///< bind: the bound directory
   bool read_only = false;
-  bool attached = true;       ///< false after a lazy unmount
-  MountId parent = 0;         ///< where it is mounted on …
-  InodeId covered = 0;        ///< … and on which directory
-  std::uint16_t fs = 0;       ///< tmpfs: its file system
+  bool attached = true;  ///< false after a lazy unmount
+  MountId parent = 0;    ///< where it is mounted on …
+  InodeId covered = 0;   ///< … and on which directory
+  std::uint16_t fs = 0;  ///< tmpfs: its file system
   // The mount's root.
-  std::uint32_t overlay = 0;  ///< overlay that it shows (index of the mount that made it); 0 = plain
-  std::string inner;          ///< bind of a part of an overlay: "/dir/dir" from the overlay's root
-  InodeId root = 0;           ///< plain: the root directory. Overlay: the upper directory
+  std::uint32_t overlay =
+      0;              ///< overlay that it shows (index of the mount that made it); 0 = plain
+  std::string inner;  ///< bind of a part of an overlay: "/dir/dir" from the overlay's root
+  InodeId root = 0;   ///< plain: the root directory. Overlay: the upper directory
   InodeId work = 0;
   std::vector<InodeId> lowers;
   template <typename Archive>
@@ -96,7 +97,7 @@ class MountTable final : public NodePart {
   std::unordered_map<InodeId, std::uint32_t> uppers_;
   std::map<std::string, std::vector<MountId>, std::less<>> by_target_;
   std::map<MountId, std::uint32_t> children_;
-  std::map<MountId, std::uint32_t> dependents_;     // binds of parts of an overlay
+  std::map<MountId, std::uint32_t> dependents_;      // binds of parts of an overlay
   std::map<std::uint16_t, std::uint32_t> fs_users_;  // layers and roots on a memory file system
   std::vector<MountId> detached_;
 };

@@ -37,9 +37,8 @@ Level level_of(const FileStore& files, const Spot& directory, std::size_t path_l
   if (!directory.lowers.empty()) {  // several layers show one name
     const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
     const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-    std::stable_sort(level.names.begin(), level.names.end(), by_name);
-    level.names.erase(std::unique(level.names.begin(), level.names.end(), same),
-                      level.names.end());
+    std::sort(level.names.begin(), level.names.end(), by_name);
+    level.names.erase(std::unique(level.names.begin(), level.names.end(), same), level.names.end());
   }
   return level;
 }
@@ -67,8 +66,12 @@ class Portions {
   std::uint64_t inodes_ = 0;
 };
 
-std::string parent_of(const std::string& path) { return path.substr(0, path.rfind('/')); }
-std::string name_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string parent_of(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
+std::string name_of(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 }  // namespace
 
@@ -185,19 +188,21 @@ Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool 
     // Somebody else may have removed parts while this call waited for the disk.
     const InodeId parent = directories.at(parent_of(entry.path));
     if (!top_alive() || !files.at(parent).is_directory() || !files.is_above(top, parent)) {
-      return fail(ErrorCode::not_found, operation, path, "the tree was removed while it was copied");
+      return fail(ErrorCode::not_found, operation, path,
+                  "the tree was removed while it was copied");
     }
     const std::string name = name_of(entry.path);
     if (files.lookup(parent, name) != 0) {
-      return fail(ErrorCode::exists, operation, std::string(path) + entry.path, "the name is taken");
+      return fail(ErrorCode::exists, operation, std::string(path) + entry.path,
+                  "the name is taken");
     }
     std::uint64_t bytes = 0;
     if (entry.same_as && files.at(made[*entry.same_as]).used) {
       made[i] = made[*entry.same_as];
       files.link(parent, name, made[i]);
     } else {
-      TH_ASSIGN(made[i], files.create(parent, name,
-                                      {entry.kind, entry.mode, entry.owner, operation, path}));
+      TH_ASSIGN(made[i],
+                files.create(parent, name, {entry.kind, entry.mode, entry.owner, operation, path}));
       if (entry.whiteout) files.mark_whiteout(made[i]);
       if (entry.opaque) files.mark_opaque(made[i]);
       if (entry.kind == FileKind::regular) {
@@ -319,7 +324,8 @@ Result<Effect> FileOps::remove_tree(std::string_view path, const Pace& pace) {
     }
     // Removals reach the disk as they go: a power cut leaves a part.
     Walker walker(node_, kOperation);
-    if (pace && walk(walker, whole, FinalLink::keep) && !walker.found() && walker.last().upper != 0) {
+    if (pace && walk(walker, whole, FinalLink::keep) && !walker.found() &&
+        walker.last().upper != 0) {
       files.sync_name(walker.last().upper, name_of(*inside));
     }
     TH_TRY(portions.add(0));

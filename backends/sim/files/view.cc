@@ -32,7 +32,9 @@ Status FileView::sync(std::string_view path) const {
   TH_TRY(FileOps(node_, root_).sync(path));
   return {};
 }
-void FileView::sync_all() const { node_.files->sync_all(); }
+void FileView::sync_all() const {
+  node_.files->sync_all();
+}
 
 Result<std::optional<FileInfo>> FileView::stat(std::string_view path) const {
   return FileOps(node_, root_).stat(path, FinalLink::keep);
@@ -70,7 +72,9 @@ Status FileView::set_mode(std::string_view path, std::uint32_t mode) const {
 Status FileView::set_owner(std::string_view path, Ownership owner) const {
   return FileOps(node_, root_).set_owner(path, owner);
 }
-Status FileView::touch(std::string_view path) const { return FileOps(node_, root_).touch(path); }
+Status FileView::touch(std::string_view path) const {
+  return FileOps(node_, root_).touch(path);
+}
 Result<Effect> FileView::remove_tree(std::string_view path) const {
   return FileOps(node_, root_).remove_tree(path, nullptr);
 }
@@ -109,8 +113,12 @@ Result<std::shared_ptr<const TreeImage>> export_tree(Node& node, const std::stri
       picture_of(*node.files, walker.last(), layers_at(*node.mounts, walker.last())));
 }
 
-TreeSize size_of(const TreeImage& image) { return image.size; }
-std::string digest_of(const TreeImage& image) { return image.digest; }
+TreeSize size_of(const TreeImage& image) {
+  return image.size;
+}
+std::string digest_of(const TreeImage& image) {
+  return image.digest;
+}
 
 Status import_tree(Node& node, const std::string& path, const TreeImage& image) {
   constexpr std::string_view kOperation = "channel.receive_tree";
@@ -126,6 +134,8 @@ Status import_tree(Node& node, const std::string& path, const TreeImage& image) 
                       [] { return true; });
 }
 
-Duration charge_disk(Node& node, Bytes bytes) { return node.files->charge_disk(bytes.value); }
+Duration charge_disk(Node& node, Bytes bytes) {
+  return node.files->charge_disk(bytes.value);
+}
 
 }  // namespace twinhull::sim

@@ -6,9 +6,9 @@
 namespace twinhull::sim {
 namespace {
 
-constexpr std::size_t kLongestName = 255;    // NAME_MAX
-constexpr std::size_t kLongestPath = 4095;   // PATH_MAX
-constexpr unsigned kMostLinks = 40;          // MAXSYMLINKS
+constexpr std::size_t kLongestName = 255;   // NAME_MAX
+constexpr std::size_t kLongestPath = 4095;  // PATH_MAX
+constexpr unsigned kMostLinks = 40;         // MAXSYMLINKS
 
 // Takes the first component off `rest`; empty when none is left.
 std::string_view take_component(std::string_view& rest) {
@@ -191,7 +191,8 @@ Status Walker::walk(std::string_view path, FinalLink final_link, DotDot dotdot) 
     return fail(ErrorCode::invalid_argument, operation_, path, "the path is not absolute");
   }
   if (path.size() > kLongestPath) {
-    return fail(ErrorCode::invalid_argument, operation_, path, "the path is longer than 4095 bytes");
+    return fail(ErrorCode::invalid_argument, operation_, path,
+                "the path is longer than 4095 bytes");
   }
   if (path.find('\0') != std::string_view::npos) {
     return fail(ErrorCode::invalid_argument, operation_, path, "the path holds a zero byte");
@@ -232,7 +233,8 @@ Status Walker::walk(std::string_view path, FinalLink final_link, DotDot dotdot) 
     }
     if (inode().kind != FileKind::symlink || (is_last && final_link == FinalLink::keep)) continue;
     if (++links > kMostLinks) {
-      return fail(ErrorCode::too_many_links, operation_, path, "the symbolic links run in a circle");
+      return fail(ErrorCode::too_many_links, operation_, path,
+                  "the symbolic links run in a circle");
     }
     const std::string_view target = inode().content.text();
     steps_.resize(parent_ + 1);

@@ -26,7 +26,7 @@ class Walker {
   };
 
   Walker(Node& node, std::string_view operation)
-      : node_(node), files_(*node.files), mounts_(*node.mounts), operation_(operation) {}
+      : files_(*node.files), mounts_(*node.mounts), operation_(operation) {}
 
   /// Starts at the node's root, or at a process's. Errors: not_found (the root was removed).
   Status start(const FileRoot& root);
@@ -79,7 +79,6 @@ class Walker {
   Status push_mount_root(MountId id, std::uint32_t parent, std::string_view name,
                          std::string_view path);
 
-  Node& node_;
   FileStore& files_;
   MountTable& mounts_;
   std::string_view operation_;

@@ -96,9 +96,9 @@ class FilesPort final : public Files {
     TH_TRY(gate_.enter("files.digest_tree", path));
     TH_ASSIGN(const TreeSize size, ops().measure_tree(path));
     TH_ASSIGN(std::string digest, ops().digest_tree(path));
-    TH_TRY(gate_.work(gate_.node().files->charge_disk(size.bytes.value) +
-                          inode_cost(size.inodes.value),
-                      "files.digest_tree", path));
+    TH_TRY(gate_.work(
+        gate_.node().files->charge_disk(size.bytes.value) + inode_cost(size.inodes.value),
+        "files.digest_tree", path));
     return digest;
   }
   Result<std::string> read_inside(const std::string& root, const std::string& path,
@@ -128,6 +128,8 @@ class FilesPort final : public Files {
 
 }  // namespace
 
-std::unique_ptr<Files> make_files_port(NodeGate gate) { return std::make_unique<FilesPort>(gate); }
+std::unique_ptr<Files> make_files_port(NodeGate gate) {
+  return std::make_unique<FilesPort>(gate);
+}
 
 }  // namespace twinhull::sim

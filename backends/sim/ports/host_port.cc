@@ -45,10 +45,8 @@ class HostPort final : public Host {
     switch (feature) {
       case Feature::seccomp:
         return Support{true, "simulated programs make no system calls that would be refused"};
-      case Feature::device_rules:
-        return Support{true, "kept; simulated programs open no devices"};
-      default:
-        return Support{true, "simulated"};
+      case Feature::device_rules: return Support{true, "kept; simulated programs open no devices"};
+      default: return Support{true, "simulated"};
     }
   }
 
@@ -77,7 +75,11 @@ class HostPort final : public Host {
 
 }  // namespace
 
-std::unique_ptr<Clock> make_clock_port(NodeGate gate) { return std::make_unique<ClockPort>(gate); }
-std::unique_ptr<Host> make_host_port(NodeGate gate) { return std::make_unique<HostPort>(gate); }
+std::unique_ptr<Clock> make_clock_port(NodeGate gate) {
+  return std::make_unique<ClockPort>(gate);
+}
+std::unique_ptr<Host> make_host_port(NodeGate gate) {
+  return std::make_unique<HostPort>(gate);
+}
 
 }  // namespace twinhull::sim

@@ -14,7 +14,8 @@ class MountsPort final : public Mounts {
     constexpr std::string_view kOperation = "mounts.overlay";
     TH_TRY(gate_.enter(kOperation, target));
     if (spec.lowers.empty()) {
-      return fail(ErrorCode::invalid_argument, kOperation, target, "an overlay needs a lower layer");
+      return fail(ErrorCode::invalid_argument, kOperation, target,
+                  "an overlay needs a lower layer");
     }
     Mount mount;
     mount.type = Mount::Type::overlay;
@@ -89,7 +90,8 @@ class MountsPort final : public Mounts {
             .with_hint("unmount that first");
       }
       if (node.processes->uses_mount(*found)) {
-        return fail(ErrorCode::busy, kOperation, target, "a process has its root or directory inside")
+        return fail(ErrorCode::busy, kOperation, target,
+                    "a process has its root or directory inside")
             .with_hint("stop the container first");
       }
     }

@@ -41,6 +41,8 @@ class NodeKernel final : public Kernel {
 
 }  // namespace
 
-std::unique_ptr<Kernel> make_kernel(Node& node) { return std::make_unique<NodeKernel>(node); }
+std::unique_ptr<Kernel> make_kernel(Node& node) {
+  return std::make_unique<NodeKernel>(node);
+}
 
 }  // namespace twinhull::sim

@@ -85,8 +85,9 @@ class QuotasPort final : public Quotas {
     if (!walker.found() && walker.last().upper != 0) {
       files.sync_name(walker.last().upper, walker.name());
     }
-    TH_TRY(gate_.work(microseconds(200) + microseconds(1) * static_cast<std::int64_t>(blocks_before / 256),
-                      kOperation, path));
+    TH_TRY(gate_.work(
+        microseconds(200) + microseconds(1) * static_cast<std::int64_t>(blocks_before / 256),
+        kOperation, path));
     return Effect::changed;
   }
 
@@ -119,7 +120,8 @@ class QuotasPort final : public Quotas {
     const TreeId tree = files.at(id).tree;
     return tree != 0 && files.trees().at(tree).root == id ? tree : 0;
   }
-  [[nodiscard]] Result<TreeId> find_tree(std::string_view operation, const std::string& path) const {
+  [[nodiscard]] Result<TreeId> find_tree(std::string_view operation,
+                                         const std::string& path) const {
     Walker walker(gate_.node(), operation);
     walker.start_at_node();
     TH_TRY(walker.walk(path, FinalLink::follow, DotDot::refuse));
