@@ -129,6 +129,35 @@ Result<LockHeld> try_acquire(Kernel& kernel, const std::string& path, const std:
   }
 }
 
+/// Removes what commands that died while they took this lock left beside it. Called by its holder.
+Status sweep_leftovers(Kernel& kernel, const std::string& directory, const std::string& path,
+                       const std::string& own) {
+  Files& files = kernel.files();
+  TH_ASSIGN(const std::vector<DirectoryEntry> entries, files.list(directory));
+  for (const DirectoryEntry& entry : entries) {
+    const std::string leftover = directory + "/" + entry.name;
+    if (!leftover.starts_with(path + ".") || leftover == own) continue;
+    const Result<std::string> text = files.read(leftover, kMostBytes);
+    if (!text) {
+      if (text.error().code == ErrorCode::not_found) continue;  // its owner is faster
+      return text.error();
+    }
+    // An owner that has not written its number yet is found by the name.
+    const std::optional<LockOwner> owner = parse_lock(*text);
+    const std::optional<std::int32_t> named =
+        number<std::int32_t>(std::string_view(leftover).substr(path.size() + 1));
+    bool lives = false;
+    if (owner) {
+      TH_ASSIGN(lives, owner_lives(kernel, *owner));
+    } else if (named && *named > 0) {
+      TH_ASSIGN(const std::optional<ProcessRef> process, kernel.processes().lookup(*named));
+      lives = process.has_value();
+    }
+    if (!lives) TH_TRY(files.remove(leftover));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<LockHeld> acquire_lock(Kernel& kernel, const std::string& directory, CtId id,
@@ -145,17 +174,25 @@ Result<LockHeld> acquire_lock(Kernel& kernel, const std::string& directory, CtId
   if (!written) {
     if (written.error().code == ErrorCode::read_only)
       written.error().hint = "LOCKDIR of vz.conf must be writable";
+    // A full disk leaves the name without its text; that it cannot be removed is the lesser news.
+    if (const Result<Effect> removed = files.remove(temporary); !removed)
+      written.error().detail += "; also failed: " + removed.error().message();
     return std::move(written).error();
   }
   Result<LockHeld> held = try_acquire(kernel, path, temporary, id);
+  if (!held && held.error().code == ErrorCode::node_down) return held;
   // The second name has served its purpose, whatever happened.
   const Result<Effect> removed = files.remove(temporary);
-  if (held && !removed) {
-    if (const Result<Effect> undone = files.remove(path); !undone)
-      return Error(undone.error()).caused_by(removed.error());
-    return removed.error();
+  if (!held) return held;
+  Status clean =
+      removed ? sweep_leftovers(kernel, directory, path, temporary) : Status(removed.error());
+  if (clean || clean.error().code == ErrorCode::node_down) {
+    if (!clean) return std::move(clean).error();
+    return held;
   }
-  return held;
+  if (const Result<Effect> undone = files.remove(path); !undone)
+    clean.error().detail += "; also failed: unlock: " + undone.error().message();
+  return std::move(clean).error();
 }
 
 Status release_lock(Kernel& kernel, const LockHeld& lock) {

@@ -1,23 +1,16 @@
 #include "tools/common/node_setup.h"
 
 #include <array>
+#include <set>
 #include <string>
 #include <utility>
 
+#include "runtime/config/atomic_write.h"
 #include "runtime/config/config_file.h"
 #include "runtime/kernel/files.h"
 
 namespace twinhull::tools {
 namespace {
-
-Status make_directories(Files& files, const std::string& path) {
-  for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-    const std::string part = path.substr(0, slash);
-    TH_ASSIGN(const auto info, files.stat(part));
-    if (!info) TH_TRY(files.make_directory(part));
-    if (slash == std::string::npos) return {};
-  }
-}
 
 /// vz.conf of a node that lives in a directory: the same paths, below that directory.
 Result<std::string> below_root(std::string_view text, const std::string& root) {
@@ -53,6 +46,7 @@ Status set_up_node(Kernel& kernel, const Layout& layout) {
 
   // vz.conf last: it marks the node as set up.
   const ShareFile* global = nullptr;
+  std::set<std::string> filled;  // directories whose new names are not durable yet
   for (const ShareFile& file : share_files()) {
     if (file.path == "vz.conf") {
       global = &file;
@@ -61,12 +55,12 @@ Status set_up_node(Kernel& kernel, const Layout& layout) {
     const std::string target = target_of(layout, file.path);
     TH_ASSIGN(const auto there, files.stat(target));
     if (there) continue;
-    TH_TRY(make_directories(files, target.substr(0, target.rfind('/'))));
+    TH_TRY(make_directories(files, parent_directory(target)));
     TH_TRY(files.write(target, file.content, file.executable ? 0755 : 0644));
     TH_TRY(files.sync(target));
+    filled.insert(parent_directory(target));
   }
-  for (const char* directory : {"/etc", "/etc/vz", "/etc/vz/conf", "/vz", "/vz/template"})
-    TH_TRY(files.sync(layout.root + directory));
+  for (const std::string& directory : filled) TH_TRY(files.sync(directory));
   if (global == nullptr)
     return fail(ErrorCode::not_found, "node.set_up", "vz.conf", "the program was built without it");
   TH_ASSIGN(const bool done, is_set_up(kernel, layout));

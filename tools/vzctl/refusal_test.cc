@@ -104,7 +104,7 @@ BOOST_AUTO_TEST_CASE(wrong_values_change_nothing) {
   refused("set 101 --cpuunits 2000 --ipadd 1.2.3 --save", 71, "1.2.3");
   refused("set 101 --ram 0 --save", 21, "ram");
   refused("set 101 --cpumask 99 --save", 146, "99");
-  refused("set 101 --hostname a_b --save", 70, "a_b");
+  refused("set 101 --hostname -bad- --save", 70, "-bad-");
   refused("set 101 --name web", 20, "--save");
   refused("set 101 --userpasswd nocolon", 74, "USER:PASSWORD");
   refused("set 101 --userpasswd a$b:x", 74, "user name");
