@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/quotas.h"
@@ -203,33 +204,37 @@ class Explorer {
   }
 
   static std::optional<std::string> broken(Player& player) {
-    const auto found = violations(player.stage(), player.node_names(), {}, player.remembered());
+    InvariantScope scope;
+    scope.nodes = player.node_names();
+    scope.twins = {player.scenario().twins.begin(), player.scenario().twins.end()};
+    const auto found = violations(player.stage(), scope, player.remembered());
     if (found.empty()) return std::nullopt;
     return found.front() +
            (found.size() > 1 ? fmt::format(" (and {} more)", found.size() - 1) : "");
   }
 
-  /// What an operator does after a power cut: gets every container back that was up, and touches
-  /// the others, so that what was half done is rolled back or forward.
+  /// What an operator does after a power cut: gets every container back that was up or mounted,
+  /// and touches the others, so that what was half done is rolled back or forward.
   static std::optional<std::string> recover(Player& player, const NodeTraces& earlier) {
-    std::set<CtId> up;
+    std::map<CtId, const char*> wishes;
     for (const auto& [node, trace] : earlier)
       for (const auto& [id, container] : trace.containers)
-        if (container.running) up.insert(id);
+        wishes[id] = container.running ? "start" : container.mounted ? "mount" : "umount";
     const auto now = traces_of(player);
     if (!now) return now.error().message();
     for (const auto& [node, trace] : *now) {
       for (const auto& [id, container] : trace.containers) {
         if (container.running) continue;
-        const bool start = up.contains(id) && container.config && container.private_area;
-        const auto end =
-            player.command(node, {"vzctl", start ? "start" : "umount", id.text()}, "", seconds(3600));
+        const auto wish = wishes.find(id);
+        const std::string verb = wish == wishes.end() ? "umount" : wish->second;
+        const auto end = player.command(node, {"vzctl", verb, id.text()}, "", seconds(3600));
         if (!end) return end.error().message();
-        // Whatever the command thinks of its own wish, it has recovered; what it has left is
-        // judged by the invariants. A container that was up must come up again, unless the cut
-        // operation had finished and moved or removed it.
-        if (start && end->exit_code != 0 && end->exit_code != 32 && end->exit_code != 14)
-          return fmt::format("{}: vzctl start {} ended with {}: {}", node, id.text(),
+        // An umount was only to touch the container: what it has left is judged by the invariants.
+        // What was up must come up again, unless the cut operation had removed or moved it (14)
+        // or had already done as much itself (32, 41).
+        static const std::set<int> fine = {0, 14, 32, 41};
+        if (verb != "umount" && !fine.contains(end->exit_code))
+          return fmt::format("{}: vzctl {} {} ended with {}: {}", node, verb, id.text(),
                              end->exit_code, excerpt(end->error));
       }
     }

@@ -96,6 +96,8 @@ class Looker {
       if (const auto id = number_before(entry.name, ".lck")) trace_.containers[*id].lock = true;
       else if (const auto other = number_before(entry.name, ".journal"))
         trace_.containers[*other].journal = true;
+      else if (const auto third = number_before(entry.name, ".live"))
+        trace_.containers[*third].live = true;
       else stranger("lock file " + directory + "/" + entry.name);
     }
     return {};
@@ -162,6 +164,7 @@ class ContainerJudge {
     if (trace_.running && !trace_.cgroup) complain("running, but without control group");
     if (!trace_.running && trace_.cgroup) complain("a control group, but not running");
     if (!trace_.running && trace_.link) complain("a network device, but not running");
+    if (!trace_.running && trace_.live) complain("live settings, but not running");
   }
 
  private:
@@ -181,6 +184,16 @@ void judge_names(const std::string& node, const NodeTrace& trace, std::vector<st
     else if (config->second.find("NAME=\"" + name + "\"") == std::string::npos)
       out.push_back(node + ": the name '" + name + "' leads to CT " + id.text() +
                     ", whose configuration does not say so");
+  }
+}
+
+void judge_homes(const std::map<CtId, std::vector<std::string>>& homes,
+                 const std::set<CtId>& twins, std::vector<std::string>& out) {
+  for (const auto& [id, where] : homes) {
+    if (where.size() < 2 || twins.contains(id)) continue;
+    std::string text;
+    for (const std::string& node : where) text += (text.empty() ? "" : ", ") + node;
+    out.push_back("CT " + id.text() + " is on several nodes: " + text);
   }
 }
 
@@ -210,18 +223,14 @@ Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id
   return layout.data_directory() + "/private/" + id.text() + "/fs";
 }
 
-std::vector<std::string> violations(Stage& stage, const std::vector<std::string>& nodes,
-                                    const std::map<std::string, Strictness>& strictness,
+std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
                                     const std::vector<RememberedFile>& remembered) {
   std::vector<std::string> out;
   std::map<CtId, std::vector<std::string>> homes;
-  bool all_settled = true;
-  for (const std::string& node : nodes) {
-    const auto found = strictness.find(node);
-    const Strictness level = found == strictness.end() ? Strictness::idle : found->second;
-    if (level != Strictness::idle) all_settled = false;
+  bool settled = scope.strictness == Strictness::idle;
+  for (const std::string& node : scope.nodes) {
     if (!stage.is_on(node)) {
-      all_settled = false;
+      settled = false;
       continue;
     }
     const auto trace = look_at(stage.kernel(node), stage.layout(node));
@@ -230,26 +239,20 @@ std::vector<std::string> violations(Stage& stage, const std::vector<std::string>
       continue;
     }
     for (const auto& [id, container] : trace->containers) {
-      ContainerJudge(node + ": CT " + id.text(), container, level, out).judge();
+      ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, out).judge();
       if (container.config && container.private_area) homes[id].push_back(node);
     }
-    if (level == Strictness::idle) {
+    if (scope.strictness == Strictness::idle) {
       for (const std::string& stranger : trace->strangers)
         out.push_back(node + ": left over: " + stranger);
       judge_names(node, *trace, out);
     }
   }
-  if (all_settled)
-    for (const auto& [id, where] : homes)
-      if (where.size() > 1) {
-        std::string text;
-        for (const std::string& node : where) text += (text.empty() ? "" : ", ") + node;
-        out.push_back("CT " + id.text() + " is on several nodes: " + text);
-      }
+  if (settled) judge_homes(homes, scope.twins, out);
   for (const RememberedFile& file : remembered) {
     const auto home = homes.find(file.container);
     if (home == homes.end()) {
-      if (all_settled)
+      if (settled)
         out.push_back("CT " + file.container.text() + " with acknowledged data is on no node");
       continue;
     }

@@ -35,6 +35,7 @@ struct ContainerTrace {
   bool link = false;
   bool lock = false;
   bool journal = false;
+  bool live = false;  ///< settings that hold until the container stops
 };
 
 /// Everything that a node holds, by container.
@@ -51,10 +52,17 @@ Result<NodeTrace> look_at(Kernel& kernel, const Layout& layout);
 /// Where a container's files are found: its mounted root, else the upper layer of its area.
 Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id);
 
-/// All violations, one line each; empty = all is well. `strictness` by node name; absent = idle.
-/// Nodes without power are left out, and "exactly one node" then is not demanded.
-std::vector<std::string> violations(Stage& stage, const std::vector<std::string>& nodes,
-                                    const std::map<std::string, Strictness>& strictness,
+/// What to look at, and how.
+struct InvariantScope {
+  std::vector<std::string> nodes;
+  Strictness strictness = Strictness::idle;
+  /// Containers whose number is used on several nodes on purpose.
+  std::set<CtId> twins;
+};
+
+/// All violations, one line each; empty = all is well. Nodes without power are left out, and
+/// "exactly one node" then is not demanded.
+std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
                                     const std::vector<RememberedFile>& remembered);
 
 }  // namespace twinhull::scenario

@@ -47,6 +47,9 @@ class ScenarioReader {
     scenario_.portable = reader_.boolean("portable").value_or(false);
     scenario_.explore = reader_.boolean("explore").value_or(false);
     seeds();
+    for (const std::string& text : reader_.texts("twins"))
+      if (const auto id = read_container(context_, reader_.mark_of("twins"), text))
+        scenario_.twins.push_back(*id);
   }
 
   void seeds() {

@@ -183,8 +183,11 @@ Result<CommandEnd> Player::command(const std::string& node, std::vector<std::str
   return stage_->wait(id, timeout);
 }
 
-void Player::touched(const std::vector<std::string>& argv) {
+void Player::ended(const std::vector<std::string>& argv, const CommandEnd& end) {
   if (!changes_containers(argv)) return;
+  if (end.killed) return disturbed(argv);
+  // Only a command that succeeded is sure to have put everything right.
+  if (end.exit_code != 0) return;
   for (const std::string& word : subjects(argv)) disturbed_.erase(word.substr(0, word.find(':')));
 }
 
@@ -226,15 +229,15 @@ Player::Problem Player::judge_invariants() {
     if (!end) return "background command '" + id + "': " + end.error().message();
     if (!end->has_value()) continue;
     command.ended = true;
-    if ((*end)->killed) disturbed(command.argv);
-    else touched(command.argv);
+    ended(command.argv, **end);
   }
-  std::map<std::string, Strictness> strictness;
-  for (const std::string& node : node_names())
-    strictness[node] = background_work()     ? Strictness::busy
-                       : disturbed_.empty() ? Strictness::idle
-                                             : Strictness::disturbed;
-  const auto found = violations(*stage_, node_names(), strictness, remembered_);
+  InvariantScope scope;
+  scope.nodes = node_names();
+  scope.strictness = background_work()     ? Strictness::busy
+                     : disturbed_.empty() ? Strictness::idle
+                                           : Strictness::disturbed;
+  scope.twins = {scenario_.twins.begin(), scenario_.twins.end()};
+  const auto found = violations(*stage_, scope, remembered_);
   if (found.empty()) return std::nullopt;
   std::string text = "invariant broken: ";
   for (std::size_t i = 0; i < found.size() && i < 4; ++i) text += (i > 0 ? "; " : "") + found[i];

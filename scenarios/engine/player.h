@@ -86,7 +86,7 @@ class Player {
   Problem judge_end(const EndCheck& wanted, const CommandEnd& end, Duration elapsed,
                     const std::string& line) const;
   Problem judge_invariants();
-  void touched(const std::vector<std::string>& argv);
+  void ended(const std::vector<std::string>& argv, const CommandEnd& end);
   void disturbed(const std::vector<std::string>& argv);
   [[nodiscard]] bool background_work() const;
   void fail_step(std::size_t index, const std::string& problem);

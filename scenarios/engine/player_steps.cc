@@ -55,7 +55,7 @@ Player::Problem Player::act(const RunStep& step) {
     // A command that was broken off has no exit code that could be right or wrong.
     if (armed_cuts_.empty() && step.end.exits == std::vector<int>{0}) return std::nullopt;
   } else {
-    touched(step.argv);
+    ended(step.argv, *end);
   }
   return judge_end(step.end, *end, stage_->now() - started, step.line);
 }
@@ -65,8 +65,8 @@ Player::Problem Player::act(const WaitStep& step) {
   const auto end = stage_->wait(entry.command, step.end.timeout.value_or(kDefaultTimeout));
   if (!end) return "'" + step.id + "': " + end.error().message();
   entry.ended = true;
-  if (end->killed || !stage_->is_on(entry.node)) disturbed(entry.argv);
-  else touched(entry.argv);
+  if (!stage_->is_on(entry.node)) disturbed(entry.argv);
+  else ended(entry.argv, *end);
   std::string line;
   for (const std::string& word : entry.argv) line += (line.empty() ? "" : " ") + word;
   return judge_end(step.end, *end, stage_->now() - entry.started, line);
@@ -197,7 +197,8 @@ Player::Problem Player::act(const FaultStep& step) {
   switch (step.kind) {
     case Kind::power_off:
       for (const auto& [id, command] : background_)
-        if (!command.ended && command.node == step.node) disturbed(command.argv);
+        if (!command.ended && (command.node == step.node || command.argv[0] == "vzmigrate"))
+          disturbed(command.argv);
       status = stage_->power_off(step.node);
       break;
     case Kind::power_on: status = stage_->power_on(step.node); break;

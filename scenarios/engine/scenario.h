@@ -206,6 +206,7 @@ struct Scenario {
   bool portable = false; ///< runs on every backend
   bool explore = false;  ///< part of the crash exploration of the suite
   std::vector<std::uint64_t> seeds{1};
+  std::vector<CtId> twins;  ///< numbers that are used on several nodes on purpose
   std::vector<NodePlan> nodes;
   std::vector<LinkPlan> links;
   std::vector<TemplatePlan> templates;
