@@ -178,11 +178,16 @@ std::optional<MemoryAccountId> MemoryTree::charge(MemoryAccountId id, Bytes byte
     if (wanted > most || group.usage() > most - wanted) {
       ++group.limit_hits;
       if (!make_room(at, wanted, most)) {
+        // The kernel charges page by page: before the limit refuses, the charging process has
+        // taken all the room that there is.
+        const std::uint64_t room = std::min(wanted, most - std::min(most, group.usage())) +
+                                   std::min(wanted, swap_room(at));
         MemoryAccountId victim = id;
         std::uint64_t largest = 0;
         for (MemoryGroupId member : subtree(at)) {
           for (MemoryAccountId candidate : groups_.at(member).accounts) {
-            const std::uint64_t size = held(candidate).value;
+            const std::uint64_t size =
+                held(candidate).value + (candidate == id ? std::min(wanted, room) : 0);
             if (size > largest || (size == largest && size > 0 && candidate > victim)) {
               largest = size;
               victim = candidate;

@@ -331,19 +331,26 @@ void ProcessModel::cpu_done(CpuTaskId task) {
 }
 
 bool ProcessModel::charge(SimProcess& process, Bytes bytes) {
+  // A kernel charges page by page, so older pages make way for newer ones of the same growth. In
+  // larger pieces, but smaller than any useful limit, comes to the same.
+  constexpr Bytes kPiece{std::uint64_t{1} << 20};
   MemoryTree& memory = cgroups().memory();
   const std::int32_t self = process.ref.pid;
   const ProcessRef ref = process.ref;
   const MemoryAccountId account = process.memory;
-  while (const auto victim = memory.charge(account, bytes)) {
-    std::int32_t target = self;
-    for (const auto& [pid, candidate] : processes_) {
-      if (candidate->memory == *victim) target = pid;
+  while (bytes.value > 0) {
+    const Bytes piece = std::min(bytes, kPiece);
+    bytes -= piece;
+    while (const auto victim = memory.charge(account, piece)) {
+      std::int32_t target = self;
+      for (const auto& [pid, candidate] : processes_) {
+        if (candidate->memory == *victim) target = pid;
+      }
+      memory.note_oom_kill(*victim);
+      node_.engine.note("memory.oom_kill", {node_.index, static_cast<std::uint64_t>(target)});
+      kill(target, 9);
+      if (find(ref) == nullptr) return false;
     }
-    memory.note_oom_kill(*victim);
-    node_.engine.note("memory.oom_kill", {node_.index, static_cast<std::uint64_t>(target)});
-    kill(target, 9);
-    if (find(ref) == nullptr) return false;
   }
   return true;
 }
