@@ -117,9 +117,9 @@ class Processes {
  public:
   virtual ~Processes() = default;
 
-  /// Starts a container's init and returns once its program was executed.
-  /// If the caller dies in the middle, no process stays. Errors: already_running (label in use),
-  /// not_found (root, program or cgroup), not_supported, limit_exceeded, no_memory.
+  /// Starts a container's init and returns once its program was executed. If the caller dies in the
+  /// middle, no process stays. Errors: already_running (label in use), not_found (root, program or
+  /// cgroup), not_permitted (program not executable), not_supported, limit_exceeded, no_memory.
   virtual Result<ProcessRef> spawn(const SpawnSpec& spec) = 0;
   /// The live init with this label, std::nullopt when there is none.
   virtual Result<std::optional<ProcessRef>> find(const std::string& label) = 0;

@@ -68,7 +68,7 @@ class SimProcesses final : public Processes {
                   "the program does not exist inside the root");
     }
     if (found.kind == Executable::Kind::denied) {
-      return fail(ErrorCode::not_found, kCall, spec.root + " " + spec.argv[0],
+      return fail(ErrorCode::not_permitted, kCall, spec.root + " " + spec.argv[0],
                   "the file inside the root cannot be executed");
     }
     if (found.kind == Executable::Kind::unknown) {

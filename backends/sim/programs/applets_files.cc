@@ -532,6 +532,10 @@ int dd(AppletCall& call) {
     if (count != kUnlimited) text.resize(std::min<std::uint64_t>(text.size(), block * count));
     length = text.size();
   }
+  if (to == "/dev/null" &&
+      !call.table.cgroups().device_allowed(call.process.cgroup, 'c', 1, 3, true)) {
+    return call.refuse("can't open '" + to + "': Operation not permitted");
+  }
   int status = 0;
   std::uint64_t done = length;
   if (to.empty()) {

@@ -485,6 +485,10 @@ bool ShellMachine::open_output(Run run, const std::string& path, bool append,
   std::string absolute = path;
   if (absolute.empty() || absolute[0] != '/') absolute = scope_.directory + "/" + path;
   if (absolute == "/dev/null") {
+    if (!run.table.cgroups().device_allowed(run.process.cgroup, 'c', 1, 3, true)) {
+      message(run, "cannot create " + path + ": Operation not permitted");
+      return false;
+    }
     stream = {};
     return true;
   }
