@@ -154,9 +154,13 @@ Status save(Context& context, CtId id, const Plan& plan, UndoList& undo) {
     });
     TH_TRY(set_name(kernel, context.layout(), id, plan.saved.after.settings.name));
   }
-  if (!plan.saved.keys.empty())
-    TH_TRY(save_container_config(kernel, context.layout(), id, plan.saved.after.file));
-  return {};
+  if (plan.saved.keys.empty()) return {};
+  // Registered first: a failed save may have replaced the file, only not for certain.
+  const ConfigFile& earlier = plan.saved.before.file;
+  undo.add(UndoList::When::on_failure, "the earlier configuration", [&context, id, &earlier] {
+    return save_container_config(context.kernel(), context.layout(), id, earlier);
+  });
+  return save_container_config(kernel, context.layout(), id, plan.saved.after.file);
 }
 
 Status set_passwords(Context& context, const Plan& plan, const SetOptions& options) {

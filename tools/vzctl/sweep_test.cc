@@ -208,7 +208,8 @@ BOOST_AUTO_TEST_CASE(set_on_a_stopped_container) {
   sweep_all({"set",
              {kCreate},
              "set 101 --cpuunits 2000 --name second --hostname two --save",
-             {kStopped}});
+             {kStopped},
+             kStopped});
 }
 
 BOOST_AUTO_TEST_CASE(set_on_a_running_container) {
