@@ -75,6 +75,11 @@ void sweep(const Cut& cut) {
       break;
     }
     nodes->power_on(cut.node);
+    // A lock that cannot be made or removed stays until its owner ends; the simulated service
+    // never does. What locks survive is tested with the locks.
+    const bool power = cut.kind == FaultKind::power_cut_before ||
+                       cut.kind == FaultKind::power_cut_after;
+    if (!power && hits.front().object.find(".lck") != std::string::npos) continue;
     check_one_home(*nodes, std::string(cut.word) + " at call " + std::to_string(nth) + " of " +
                                cut.node + " (" + hits.front().name + " " + hits.front().object +
                                ", exit " + std::to_string(end.code) + ")");
