@@ -89,7 +89,10 @@ class BtrfsStore final : public TreeStore {
     TH_ASSIGN(const UniqueFd fd, open_directory(kOperation, path));
     TH_TRY(turn_on(fd.get(), kOperation, path));
     TH_ASSIGN(const std::uint64_t number, subvolume_number(fd.get(), kOperation, path));
-    Qgroups groups(fd.get(), kOperation, path);
+    // Through the parent: the change is charged to the subvolume that it is asked through, and a
+    // full one could not be given more room.
+    TH_ASSIGN(const UniqueFd parent, open_directory(kOperation, parent_path(path)));
+    Qgroups groups(parent.get(), kOperation, path);
     TH_ASSIGN(const auto group, groups.read(number));
     if (!group) TH_TRY(groups.create(number));
     std::optional<std::uint64_t> most;
@@ -185,7 +188,7 @@ std::unique_ptr<TreeStore> make_btrfs_store(const NodeOptions& options) {
 
 Result<bool> has_btrfs_quota(const NodeOptions& options, const std::string& place,
                              std::string_view operation) {
-  struct statfs facts {};
+  struct statfs facts{};
   if (::statfs(place.c_str(), &facts) != 0) return system_error(operation, place, errno);
   if (facts.f_type != BTRFS_SUPER_MAGIC) return false;
   if (options.enable_quota) return true;
@@ -195,7 +198,7 @@ Result<bool> has_btrfs_quota(const NodeOptions& options, const std::string& plac
 }
 
 bool is_btrfs_subvolume(const std::string& path) {
-  struct statfs facts {};
+  struct statfs facts{};
   if (::statfs(path.c_str(), &facts) != 0 || facts.f_type != BTRFS_SUPER_MAGIC) return false;
   EntryFacts top;
   return read_facts(AT_FDCWD, path.c_str(), top) == 0 && top.is_directory() &&
