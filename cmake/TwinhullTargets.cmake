@@ -22,6 +22,10 @@ endif()
 add_library(twinhull_options INTERFACE)
 target_compile_options(twinhull_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
   -Wnon-virtual-dtor -Wold-style-cast -Woverloaded-virtual -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # GCC 12 sees uninitialized values inside std::optional and std::expected where there are none.
+  target_compile_options(twinhull_options INTERFACE -Wno-maybe-uninitialized)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   # std::stable_sort of libstdc++ 12 uses get_temporary_buffer, which C++17 deprecates.
   target_compile_options(twinhull_options INTERFACE -Wno-deprecated-declarations)
