@@ -11,86 +11,64 @@ ErrorCode code_of(int number) {
     case ESRCH:
     case ENXIO:
     case ENODEV:
-    case ENODATA:
-      return ErrorCode::not_found;
-    case EEXIST:
-      return ErrorCode::exists;
+    case ENODATA: return ErrorCode::not_found;
+    case EEXIST: return ErrorCode::exists;
     case EINVAL:
     case ERANGE:
     case ENAMETOOLONG:
     case EDOM:
     case EILSEQ:
     case E2BIG:
-    case EFBIG:
-      return ErrorCode::invalid_argument;
+    case EFBIG: return ErrorCode::invalid_argument;
     case EPERM:
-    case EACCES:
-      return ErrorCode::not_permitted;
-    case ENOSPC:
-      return ErrorCode::no_space;
-    case EDQUOT:
-      return ErrorCode::quota_exceeded;
+    case EACCES: return ErrorCode::not_permitted;
+    case ENOSPC: return ErrorCode::no_space;
+    case EDQUOT: return ErrorCode::quota_exceeded;
     case ENOMEM:
-    case ENOBUFS:
-      return ErrorCode::no_memory;
+    case ENOBUFS: return ErrorCode::no_memory;
     case EAGAIN:
     case EMFILE:
     case ENFILE:
     case EMLINK:
-    case EUSERS:
-      return ErrorCode::limit_exceeded;
+    case EUSERS: return ErrorCode::limit_exceeded;
     case EBUSY:
-    case ETXTBSY:
-      return ErrorCode::busy;
-    case ENOTEMPTY:
-      return ErrorCode::not_empty;
-    case ENOTDIR:
-      return ErrorCode::not_directory;
-    case EISDIR:
-      return ErrorCode::is_directory;
-    case ELOOP:
-      return ErrorCode::too_many_links;
-    case EROFS:
-      return ErrorCode::read_only;
-    case EXDEV:
-      return ErrorCode::cross_device;
+    case ETXTBSY: return ErrorCode::busy;
+    case ENOTEMPTY: return ErrorCode::not_empty;
+    case ENOTDIR: return ErrorCode::not_directory;
+    case EISDIR: return ErrorCode::is_directory;
+    case ELOOP: return ErrorCode::too_many_links;
+    case EROFS: return ErrorCode::read_only;
+    case EXDEV: return ErrorCode::cross_device;
     case ETIMEDOUT:
-    case ETIME:
-      return ErrorCode::timed_out;
+    case ETIME: return ErrorCode::timed_out;
     case EINTR:
-    case ECANCELED:
-      return ErrorCode::interrupted;
+    case ECANCELED: return ErrorCode::interrupted;
     case ENOTSUP:
     case ENOSYS:
     case ENOTTY:
     case EAFNOSUPPORT:
-    case EPROTONOSUPPORT:
-      return ErrorCode::not_supported;
+    case EPROTONOSUPPORT: return ErrorCode::not_supported;
     case EHOSTUNREACH:
     case ENETUNREACH:
     case ECONNREFUSED:
     case ENETDOWN:
-    case EHOSTDOWN:
-      return ErrorCode::unreachable;
+    case EHOSTDOWN: return ErrorCode::unreachable;
     case EPIPE:
     case ECONNRESET:
     case ECONNABORTED:
-    case ENOTCONN:
-      return ErrorCode::connection_lost;
+    case ENOTCONN: return ErrorCode::connection_lost;
     case EUCLEAN:
-    case EBADMSG:
-      return ErrorCode::corrupt;
-    case EPROTO:
-      return ErrorCode::protocol;
+    case EBADMSG: return ErrorCode::corrupt;
+    case EPROTO: return ErrorCode::protocol;
     case EIO:
-    case ESTALE:
-      return ErrorCode::input_output;
-    default:
-      return ErrorCode::failed;
+    case ESTALE: return ErrorCode::input_output;
+    default: return ErrorCode::failed;
   }
 }
 
-std::string errno_text(int number) { return std::generic_category().message(number); }
+std::string errno_text(int number) {
+  return std::generic_category().message(number);
+}
 
 Error system_error(ErrorCode code, std::string_view operation, std::string_view object, int number,
                    std::string_view detail) {

@@ -30,7 +30,9 @@ struct NodeOptions {
   std::map<std::string, std::vector<std::string>> peers;
   /// ssh program and options for hosts outside the table. It is run as
   /// `ssh … [user@]host remote_command…`.
-  std::vector<std::string> ssh = {"ssh", "-oBatchMode=yes"};
+  /// The interval makes it notice a dead peer: channels wait for trees without a limit of their
+  /// own.
+  std::vector<std::string> ssh = {"ssh", "-oBatchMode=yes", "-oServerAliveInterval=15"};
   /// What ssh runs on the peer; "{service}" is replaced.
   std::vector<std::string> remote_command = {"vzmigrate", "--serve", "{service}"};
   /// Turns quota counting on (`btrfs quota enable`) on a btrfs whose counting is off when the first
@@ -54,7 +56,8 @@ Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options);
 /// Wraps the standard streams of this process as the serving end of a channel whose peer called
 /// Channels::connect. Afterwards standard input is empty and standard output is the error stream.
 /// A peer that asks for none of `services` (empty = any) is refused. Errors: protocol (the peer is
-/// none of ours, or of another version), not_supported (such a service), connection_lost, timed_out.
+/// none of ours, or of another version), not_supported (such a service), connection_lost,
+/// timed_out.
 Result<std::unique_ptr<Channel>> serve_standard_streams(
     const std::vector<std::string>& services = {});
 

@@ -35,7 +35,9 @@ bool has_option(std::string_view list, std::string_view option) {
   return false;
 }
 
-bool is_octal(char letter) { return letter >= '0' && letter <= '7'; }
+bool is_octal(char letter) {
+  return letter >= '0' && letter <= '7';
+}
 
 struct FreeText {
   void operator()(char* text) const { ::free(text); }
@@ -50,8 +52,8 @@ bool MountEntry::read_only() const {
 std::string unescape_octal(std::string_view text) {
   std::string plain;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) &&
-        is_octal(text[i + 2]) && is_octal(text[i + 3])) {
+    if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) && is_octal(text[i + 2]) &&
+        is_octal(text[i + 3])) {
       const int value = (text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0');
       plain += static_cast<char>(value & 0xff);
       i += 3;

@@ -9,7 +9,8 @@ BOOST_AUTO_TEST_SUITE(mount_table)
 
 BOOST_AUTO_TEST_CASE(a_line_of_the_manual_page_is_understood) {
   const auto entry = parse_mount_line(
-      "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 propagate_from:2 - ext3 /dev/root rw,errors=continue");
+      "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 propagate_from:2 - ext3 /dev/root "
+      "rw,errors=continue");
   BOOST_REQUIRE(entry);
   BOOST_TEST(entry->id == 36U);
   BOOST_TEST(entry->parent == 35U);
@@ -36,8 +37,8 @@ BOOST_AUTO_TEST_CASE(read_only_is_found_in_either_list_as_a_whole_word) {
 }
 
 BOOST_AUTO_TEST_CASE(lines_of_another_form_are_refused) {
-  for (const char* line : {"", "x", "1 2", "1 2 0:3 / /a rw t s rw", "1 x 0:3 / /a rw - t s rw",
-                           "1 2 0:3 / /a rw -"})
+  for (const char* line :
+       {"", "x", "1 2", "1 2 0:3 / /a rw t s rw", "1 x 0:3 / /a rw - t s rw", "1 2 0:3 / /a rw -"})
     BOOST_TEST(!parse_mount_line(line), line);
   BOOST_TEST((parse_mount_table("what\n", "t").error().code == ErrorCode::corrupt));
 }

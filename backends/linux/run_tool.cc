@@ -68,7 +68,9 @@ std::string last_line_of(std::string_view text) {
   return std::string(end == std::string_view::npos ? text : text.substr(end + 1));
 }
 
-std::string ToolOutcome::last_line() const { return last_line_of(output); }
+std::string ToolOutcome::last_line() const {
+  return last_line_of(output);
+}
 
 Result<ToolOutcome> run_tool(const std::vector<std::string>& argv, std::string_view operation) {
   const std::string program = find_program(argv.front());

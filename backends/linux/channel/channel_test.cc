@@ -72,12 +72,12 @@ struct Fixture {
   std::unique_ptr<Channels> channels = make_channels(options);
 };
 
-#define CHECK_CODE(expr, wanted)                                                 \
-  do {                                                                           \
-    const auto outcome = (expr);                                                 \
-    BOOST_REQUIRE(!outcome.has_value());                                         \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted),  \
-               outcome.error().message());                                       \
+#define CHECK_CODE(expr, wanted)                                                \
+  do {                                                                          \
+    const auto outcome = (expr);                                                \
+    BOOST_REQUIRE(!outcome.has_value());                                        \
+    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted), \
+               outcome.error().message());                                      \
   } while (false)
 
 }  // namespace

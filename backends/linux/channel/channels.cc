@@ -24,8 +24,8 @@ constexpr Duration kGreetingWait = seconds(30);
 /// Why the program that should have led to the peer ended before the peer greeted.
 Error carrier_error(const std::string& peer, int exit_code, const std::string& said, bool ssh) {
   constexpr auto kOperation = "channels.connect";
-  std::string detail = said.empty() ? "the peer's program ended with " + std::to_string(exit_code)
-                                    : said;
+  std::string detail =
+      said.empty() ? "the peer's program ended with " + std::to_string(exit_code) : said;
   if (exit_code == kNotFoundExit)
     return fail(ErrorCode::not_supported, kOperation, peer, "no such service there: " + detail);
   ErrorCode code = ErrorCode::unreachable;
@@ -61,8 +61,7 @@ class LinuxChannels final : public Channels {
     if (reply) return std::make_unique<StreamChannel>(std::move(wire), std::move(child));
 
     const Error& error = reply.error();
-    if (error.code != ErrorCode::connection_lost && error.code != ErrorCode::protocol)
-      return error;
+    if (error.code != ErrorCode::connection_lost && error.code != ErrorCode::protocol) return error;
     wire->shut();
     // Its streams are at their end, so it ends too; what it said last is why.
     wire->drain_complaints(steady_now() + seconds(1));
@@ -115,8 +114,8 @@ Result<std::unique_ptr<Channel>> serve_standard_streams(const std::vector<std::s
     return system_error(kOperation, "standard streams", errno, "cannot take them over");
   auto wire = std::make_unique<Wire>(std::move(in), std::move(out), UniqueFd(), nullptr, "peer");
   const auto service = greeted(*wire, services);
-  TH_TRY(wire->send(FrameType::hello_reply, service ? "ok" : error_text(service.error()),
-                    kOperation));
+  TH_TRY(
+      wire->send(FrameType::hello_reply, service ? "ok" : error_text(service.error()), kOperation));
   if (!service) return service.error();
   return std::make_unique<StreamChannel>(std::move(wire), std::nullopt);
 }

@@ -36,13 +36,13 @@ class Child {
   /// Waits for the end, at most until `deadline` (steady_now). True: it has ended.
   bool wait(Duration deadline);
 
-  UniqueFd to_child;      ///< its standard input
-  UniqueFd from_child;    ///< its standard output
-  UniqueFd complaints;    ///< its standard error
+  UniqueFd to_child;    ///< its standard input
+  UniqueFd from_child;  ///< its standard output
+  UniqueFd complaints;  ///< its standard error
 
  private:
   explicit Child(pid_t pid) : pid_(pid) {}
-  pid_t pid_;             ///< 0 when it was reaped
+  pid_t pid_;  ///< 0 when it was reaped
   int exit_code_ = 0;
 };
 

@@ -14,8 +14,8 @@ BOOST_AUTO_TEST_CASE(the_peer_table_wins_over_ssh) {
              (std::vector<std::string>{"serve", "--as=joe", "migrate"}));
   options.remote_command = {"vz migrate", "--serve", "{service}"};
   BOOST_TEST(carrier_command(options, {"joe", "n3"}, "migrate") ==
-             (std::vector<std::string>{"ssh", "-oBatchMode=yes", "joe@n3",
-                                       "'vz migrate' '--serve' 'migrate'"}));
+             (std::vector<std::string>{"ssh", "-oBatchMode=yes", "-oServerAliveInterval=15",
+                                       "joe@n3", "'vz migrate' '--serve' 'migrate'"}));
 }
 
 BOOST_AUTO_TEST_CASE(names_that_could_be_options_or_shell_are_refused) {

@@ -43,7 +43,8 @@ class FrameParser {
  public:
   void feed(std::string_view bytes);
   /// The next whole frame, std::nullopt when more bytes are needed. After an error the stream is
-  /// lost: each further call gives the same. Errors: protocol (no frame of ours), corrupt (checksum).
+  /// lost: each further call gives the same. Errors: protocol (no frame of ours), corrupt
+  /// (checksum).
   Result<std::optional<Frame>> next();
   /// Bytes that are held and not cut yet.
   [[nodiscard]] std::size_t pending() const { return buffer_.size() - begin_; }

@@ -11,7 +11,8 @@ BOOST_AUTO_TEST_CASE(frames_come_out_as_they_went_in_however_the_bytes_are_cut) 
   const std::string payloads[] = {"", "x", std::string("\0\xff\n", 3), std::string(100'000, 'p')};
   std::string stream;
   for (const std::string& payload : payloads) stream += encode_frame(FrameType::message, payload);
-  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{4096}, stream.size()}) {
+  for (const std::size_t step :
+       {std::size_t{1}, std::size_t{7}, std::size_t{4096}, stream.size()}) {
     FrameParser parser;
     std::vector<std::string> got;
     for (std::size_t at = 0; at < stream.size(); at += step) {

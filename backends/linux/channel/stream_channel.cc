@@ -179,7 +179,8 @@ Result<TransferResult> StreamChannel::receive_tree(const std::string& path) {
   TH_TRY(check_open(kOperation));
   TH_TRY(check_path(kOperation, path));
   if (peer_closed_)
-    return fail(ErrorCode::connection_lost, kOperation, wire_->peer(), "the peer closed the channel");
+    return fail(ErrorCode::connection_lost, kOperation, wire_->peer(),
+                "the peer closed the channel");
   bool at_end = false;
   auto stored = store_tree(clean_path(path), kOperation, at_end);
   if (stored) {

@@ -22,7 +22,8 @@ Status sink(Channel& channel) {
   TH_ASSIGN(const auto directory, channel.receive(seconds(30)));
   if (!directory) return {};
   const auto taken = channel.receive_tree(*directory);
-  TH_TRY(channel.send(taken ? taken->digest : "error " + std::string(to_string(taken.error().code))));
+  TH_TRY(
+      channel.send(taken ? taken->digest : "error " + std::string(to_string(taken.error().code))));
   return echo(channel);
 }
 

@@ -118,8 +118,8 @@ class ArchiveReader {
       TH_TRY(make_file(name, facts, object));
     } else {
       const char* target = ::archive_entry_symlink(entry);
-      TH_TRY(make_node(here_.get(), name, facts, target != nullptr ? target : "", operation_,
-                       object));
+      TH_TRY(
+          make_node(here_.get(), name, facts, target != nullptr ? target : "", operation_, object));
     }
     return apply_details(here_.get(), name, facts, attributes, operation_, object);
   }
@@ -139,8 +139,7 @@ class ArchiveReader {
                 "the peer's tree has an entry that would lie outside: " + path);
   }
 
-  static void read_header(archive_entry* entry, EntryFacts& facts,
-                          Attributes& attributes) {
+  static void read_header(archive_entry* entry, EntryFacts& facts, Attributes& attributes) {
     facts.mode = static_cast<std::uint16_t>(::archive_entry_mode(entry));
     facts.uid = static_cast<std::uint32_t>(::archive_entry_uid(entry));
     facts.gid = static_cast<std::uint32_t>(::archive_entry_gid(entry));
@@ -162,8 +161,8 @@ class ArchiveReader {
     }
   }
 
-  /// Makes `here_` the directory at `path` below the top. Entries come in the order of a walk, so it
-  /// mostly is already.
+  /// Makes `here_` the directory at `path` below the top. Entries come in the order of a walk, so
+  /// it mostly is already.
   Status enter(const std::string& path) {
     if (here_ && path == here_path_) return {};
     TH_ASSIGN(here_, open_below(path));
@@ -177,8 +176,8 @@ class ArchiveReader {
     for (std::size_t begin = 0; begin < path.size();) {
       const std::size_t end = std::min(path.find('/', begin), path.size());
       const std::string part = path.substr(begin, end - begin);
-      UniqueFd next(::openat(at.get(), part.c_str(),
-                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      UniqueFd next(
+          ::openat(at.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!next) return system_error(operation_, top_ + "/" + path, errno);
       at = std::move(next);
       begin = end + 1;

@@ -125,8 +125,7 @@ class ArchiveVisitor final : public TreeVisitor {
     ::archive_entry_set_uid(header, facts.uid);
     ::archive_entry_set_gid(header, facts.gid);
     ::archive_entry_set_mtime(header, facts.modified.tv_sec, facts.modified.tv_nsec);
-    ::archive_entry_set_size(header,
-                             facts.is_regular() ? static_cast<la_int64_t>(facts.size) : 0);
+    ::archive_entry_set_size(header, facts.is_regular() ? static_cast<la_int64_t>(facts.size) : 0);
     if (facts.kind() == FileKind::device) {
       ::archive_entry_set_rdevmajor(header, facts.node_major);
       ::archive_entry_set_rdevminor(header, facts.node_minor);
@@ -149,7 +148,8 @@ class ArchiveVisitor final : public TreeVisitor {
       for (const DataRange& range : ranges)
         ::archive_entry_sparse_add_entry(header, static_cast<la_int64_t>(range.begin),
                                          static_cast<la_int64_t>(range.end - range.begin));
-      if (ranges.empty()) ::archive_entry_sparse_add_entry(header, static_cast<la_int64_t>(size), 0);
+      if (ranges.empty())
+        ::archive_entry_sparse_add_entry(header, static_cast<la_int64_t>(size), 0);
     }
     TH_TRY(check(::archive_write_header(stream_.get(), header), object));
     std::uint64_t at = 0;

@@ -81,7 +81,9 @@ Error Wire::lost(std::string_view operation) const {
   return fail(ErrorCode::connection_lost, operation, peer_, detail);
 }
 
-std::string Wire::complaint() const { return last_line_of(said_); }
+std::string Wire::complaint() const {
+  return last_line_of(said_);
+}
 
 Status Wire::send(FrameType type, std::string_view payload, std::string_view operation) {
   const std::string bytes = encode_frame(type, payload);
@@ -159,8 +161,7 @@ Status Wire::read_some(std::string_view operation) {
     return {};
   }
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return {};
-  if (count < 0 && errno != ECONNRESET)
-    return system_error(operation, peer_, errno, "cannot read");
+  if (count < 0 && errno != ECONNRESET) return system_error(operation, peer_, errno, "cannot read");
   ended_ = true;
   return {};
 }

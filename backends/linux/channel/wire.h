@@ -57,8 +57,8 @@ class Wire {
   std::atomic<bool>* const stop_;
   const std::string peer_;
   FrameParser parser_;
-  bool ended_ = false;       ///< the peer's side of the stream is at its end
-  std::string said_;         ///< end of what came through complaints_
+  bool ended_ = false;  ///< the peer's side of the stream is at its end
+  std::string said_;    ///< end of what came through complaints_
 };
 
 }  // namespace twinhull::linux_backend

@@ -37,7 +37,8 @@ Result<Attributes> read_attributes(int directory, const std::string& name,
     at += attribute.size() + 1;
     std::string value(256, '\0');
     bool gone = false;
-    while ((length = ::lgetxattr(path.c_str(), attribute.c_str(), value.data(), value.size())) < 0) {
+    while ((length = ::lgetxattr(path.c_str(), attribute.c_str(), value.data(), value.size())) <
+           0) {
       gone = errno == ENODATA;
       if (gone) break;
       if (errno != ERANGE)

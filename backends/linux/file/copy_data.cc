@@ -23,8 +23,8 @@ class DataCopy {
     while (begin < end && in_kernel_) {
       off_t source = begin;
       off_t target = begin;
-      const ssize_t count = ::copy_file_range(from_, &source, to_, &target,
-                                              static_cast<std::size_t>(end - begin), 0);
+      const ssize_t count =
+          ::copy_file_range(from_, &source, to_, &target, static_cast<std::size_t>(end - begin), 0);
       if (count > 0) {
         begin += count;
       } else if (count == 0) {

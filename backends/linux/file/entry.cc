@@ -11,7 +11,7 @@ namespace twinhull::linux_backend {
 namespace {
 
 int read_facts_with(int directory, const char* name, int flags, EntryFacts& facts) {
-  struct statx raw {};
+  struct statx raw{};
   if (::statx(directory, name, flags | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT,
               STATX_BASIC_STATS | STATX_MNT_ID, &raw) != 0)
     return errno;
@@ -46,16 +46,20 @@ FileKind kind_of_mode(std::uint32_t mode) {
   }
 }
 
-FileKind EntryFacts::kind() const { return kind_of_mode(mode); }
+FileKind EntryFacts::kind() const {
+  return kind_of_mode(mode);
+}
 
 int read_facts(int directory, const char* name, EntryFacts& facts) {
   return read_facts_with(directory, name, 0, facts);
 }
 
-int read_facts(int fd, EntryFacts& facts) { return read_facts_with(fd, "", AT_EMPTY_PATH, facts); }
+int read_facts(int fd, EntryFacts& facts) {
+  return read_facts_with(fd, "", AT_EMPTY_PATH, facts);
+}
 
-Result<std::string> read_link_at(int directory, const std::string& name,
-                                 std::string_view operation, const std::string& object) {
+Result<std::string> read_link_at(int directory, const std::string& name, std::string_view operation,
+                                 const std::string& object) {
   std::string target(256, '\0');
   for (;;) {
     const ssize_t length = ::readlinkat(directory, name.c_str(), target.data(), target.size());

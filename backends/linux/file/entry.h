@@ -35,7 +35,7 @@ int read_facts(int directory, const char* name, EntryFacts& facts);
 int read_facts(int fd, EntryFacts& facts);
 
 /// Target of the symbolic link `name` in `directory`. Errors: those of readlinkat(2).
-Result<std::string> read_link_at(int directory, const std::string& name,
-                                 std::string_view operation, const std::string& object);
+Result<std::string> read_link_at(int directory, const std::string& name, std::string_view operation,
+                                 const std::string& object);
 
 }  // namespace twinhull::linux_backend

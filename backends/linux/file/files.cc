@@ -46,7 +46,8 @@ Status check_mode(std::string_view operation, const std::string& path, std::uint
   return fail(ErrorCode::invalid_argument, operation, path, "a mode has permission bits only");
 }
 
-/// Opens a regular file for writing and, when it is new, gives it exactly `mode` whatever the umask.
+/// Opens a regular file for writing and, when it is new, gives it exactly `mode` whatever the
+/// umask.
 Result<UniqueFd> open_for_writing(std::string_view operation, const std::string& path, int flags,
                                   std::uint32_t mode) {
   TH_TRY(check_path(operation, path));
@@ -191,8 +192,8 @@ class LinuxFiles final : public Files {
     TH_TRY(check_path(kOperation, path));
     EntryFacts facts;
     int error = read_facts(AT_FDCWD, path.c_str(), facts);
-    if (error == 0 && ::unlinkat(AT_FDCWD, path.c_str(),
-                                 facts.is_directory() ? AT_REMOVEDIR : 0) != 0)
+    if (error == 0 &&
+        ::unlinkat(AT_FDCWD, path.c_str(), facts.is_directory() ? AT_REMOVEDIR : 0) != 0)
       error = errno;
     if (error == ENOENT) return Effect::none;
     if (error != 0) return system_error(kOperation, path, error, "cannot remove");
@@ -307,6 +308,8 @@ class LinuxFiles final : public Files {
 
 }  // namespace
 
-std::unique_ptr<Files> make_files(const NodeOptions&) { return std::make_unique<LinuxFiles>(); }
+std::unique_ptr<Files> make_files(const NodeOptions&) {
+  return std::make_unique<LinuxFiles>();
+}
 
 }  // namespace twinhull::linux_backend

@@ -17,10 +17,10 @@ struct Fixture {
   std::unique_ptr<Files> files = make_files(options);
 };
 
-#define CHECK_CODE(expr, wanted)                                              \
-  do {                                                                        \
-    const auto outcome = (expr);                                              \
-    BOOST_REQUIRE(!outcome.has_value());                                      \
+#define CHECK_CODE(expr, wanted)                                                 \
+  do {                                                                           \
+    const auto outcome = (expr);                                                 \
+    BOOST_REQUIRE(!outcome.has_value());                                         \
     BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted)); \
   } while (false)
 

@@ -12,8 +12,7 @@
 namespace twinhull::linux_backend {
 
 Status make_node(int directory, const std::string& name, const EntryFacts& facts,
-                 const std::string& target, std::string_view operation,
-                 const std::string& object) {
+                 const std::string& target, std::string_view operation, const std::string& object) {
   if (facts.is_symlink()) {
     if (::symlinkat(target.c_str(), directory, name.c_str()) != 0)
       return system_error(operation, object, errno, "cannot make the symbolic link");

@@ -36,7 +36,9 @@ struct TreeDigest::State {
   }
 };
 
-TreeDigest::TreeDigest() : state_(std::make_unique<State>()) { XXH3_64bits_reset(state_->hash); }
+TreeDigest::TreeDigest() : state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(state_->hash);
+}
 TreeDigest::~TreeDigest() = default;
 
 void TreeDigest::begin(const std::string& path, const EntryFacts& facts,
@@ -60,7 +62,9 @@ void TreeDigest::begin(const std::string& path, const EntryFacts& facts,
   state.add_number(facts.is_regular() ? facts.size : 0);
 }
 
-void TreeDigest::content(std::string_view data) { state_->add(data); }
+void TreeDigest::content(std::string_view data) {
+  state_->add(data);
+}
 
 std::string TreeDigest::text() const {
   return fmt::format("{:016x}", XXH3_64bits_digest(state_->hash));

@@ -21,8 +21,8 @@ inline InodeKey key_of(const EntryFacts& facts) {
   return {(std::uint64_t{facts.device_major} << 32) | facts.device_minor, facts.inode};
 }
 
-/// Builds a digest (XXH3, 64 bits) in the order of walk_tree. For each entry: `begin`; for a regular
-/// file that was not met before its whole content through `content`; nothing at the end.
+/// Builds a digest (XXH3, 64 bits) in the order of walk_tree. For each entry: `begin`; for a
+/// regular file that was not met before its whole content through `content`; nothing at the end.
 /// Covered: relative path, kind, permission bits, owner, link target, device numbers, which names
 /// are one file, extended attributes that are content, size and bytes. Not covered: times, and how
 /// the file system lays the bytes out (holes).

@@ -15,8 +15,8 @@ namespace twinhull::linux_backend {
 namespace {
 
 struct Level {
-  std::string name;          ///< in its parent
-  std::size_t path_length;   ///< of the path of this directory
+  std::string name;         ///< in its parent
+  std::size_t path_length;  ///< of the path of this directory
   EntryFacts facts;
   std::vector<std::string> names;  ///< descending, so that the next is the last
 };

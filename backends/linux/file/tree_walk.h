@@ -11,7 +11,7 @@ namespace twinhull::linux_backend {
 
 /// One entry in its place. The top has `directory` = AT_FDCWD and the path as its name.
 struct WalkEntry {
-  int directory;            ///< descriptor of the directory that holds it
+  int directory;  ///< descriptor of the directory that holds it
   const std::string& name;
   const std::string& path;  ///< relative to the top; empty for the top itself
   const EntryFacts& facts;

@@ -48,8 +48,8 @@ BOOST_AUTO_TEST_CASE(a_copy_has_the_digest_of_its_original) {
   BOOST_TEST(files->stat(top / "c").value()->mode == 0751U);
   BOOST_TEST(files->stat(top / "c/d").value()->mode == 01777U);
   BOOST_TEST(files->stat(top / "c/second").value()->links == 2U);
-  BOOST_TEST((files->stat(top / "c/d").value()->modified ==
-              files->stat(top / "t/d").value()->modified));
+  BOOST_TEST(
+      (files->stat(top / "c/d").value()->modified == files->stat(top / "t/d").value()->modified));
 }
 
 BOOST_AUTO_TEST_CASE(a_copy_needs_a_free_place_outside_the_original) {

@@ -73,10 +73,9 @@ class LinuxHost final : public Host {
     constexpr auto kOperation = "host.info";
     utsname names{};
     if (::uname(&names) != 0) return system_error(kOperation, "uname", errno);
-    struct sysinfo memory {};
+    struct sysinfo memory{};
     if (::sysinfo(&memory) != 0) return system_error(kOperation, "sysinfo", errno);
-    TH_ASSIGN(std::string online,
-              read_kernel_file("/sys/devices/system/cpu/online", kOperation));
+    TH_ASSIGN(std::string online, read_kernel_file("/sys/devices/system/cpu/online", kOperation));
     while (!online.empty() && online.back() == '\n') online.pop_back();
     const auto cpus = CpuSet::parse(online);
     if (!cpus) {
@@ -132,7 +131,7 @@ class LinuxHost final : public Host {
   Result<DiskInfo> disk(const std::string& path) override {
     constexpr auto kOperation = "host.disk";
     TH_ASSIGN(const std::string place, nearest_existing(kOperation, path));
-    struct statvfs space {};
+    struct statvfs space{};
     if (::statvfs(place.c_str(), &space) != 0) return system_error(kOperation, place, errno);
     EntryFacts facts;
     if (const int error = read_facts(AT_FDCWD, place.c_str(), facts); error != 0)
@@ -182,7 +181,8 @@ class LinuxHost final : public Host {
 
   Support channels() const {
     if (!options_.peers.empty()) return {true, "commands of the peer table"};
-    if (!options_.ssh.empty() && is_program(options_.ssh.front())) return {true, options_.ssh.front()};
+    if (!options_.ssh.empty() && is_program(options_.ssh.front()))
+      return {true, options_.ssh.front()};
     return {false, "there is no ssh program and no peer table"};
   }
 

@@ -97,8 +97,9 @@ class LinuxMounts final : public Mounts {
     // The kernel reads 0 as "no limit".
     if (size.value == 0)
       return fail(ErrorCode::invalid_argument, kOperation, target, "the size is 0");
-    const std::string options =
-        size.value == kUnlimited ? "mode=0755,size=0" : "mode=0755,size=" + std::to_string(size.value);
+    const std::string options = size.value == kUnlimited
+                                    ? "mode=0755,size=0"
+                                    : "mode=0755,size=" + std::to_string(size.value);
     if (::mount("tmpfs", place.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, options.c_str()) != 0)
       return system_error(kOperation, target, errno, "cannot mount a tmpfs");
     return make_private(kOperation, place);
@@ -169,6 +170,8 @@ class LinuxMounts final : public Mounts {
 
 }  // namespace
 
-std::unique_ptr<Mounts> make_mounts(const NodeOptions&) { return std::make_unique<LinuxMounts>(); }
+std::unique_ptr<Mounts> make_mounts(const NodeOptions&) {
+  return std::make_unique<LinuxMounts>();
+}
 
 }  // namespace twinhull::linux_backend

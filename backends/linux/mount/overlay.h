@@ -16,8 +16,7 @@ inline constexpr std::size_t kMostLowers = 500;
 /// page of options, which a few long layer paths exceed. Kernels without fsopen (before 5.2), or
 /// whose overlay takes no single "lowerdir+" (before 6.8), get the classic call.
 /// Errors: invalid_argument (no or too many layers), not_supported, those of mount(2).
-Status mount_overlay(std::string_view operation, const std::string& place,
-                     const OverlaySpec& spec);
+Status mount_overlay(std::string_view operation, const std::string& place, const OverlaySpec& spec);
 
 /// A value as the classic option string needs it: '\' before ',', ':' and '\'.
 std::string escape_layer(std::string_view path);

@@ -147,9 +147,8 @@ class ImageStore final : public TreeStore {
       TH_TRY(leave(kOperation, path));
       // An empty tree gets a new file system: that sets the number of inodes, and a journal that
       // fits the size.
-      const Status changed = empty
-                                 ? make_file_system(kOperation, path, wished, limit.inodes.value)
-                                 : resize(kOperation, path, present, wished);
+      const Status changed = empty ? make_file_system(kOperation, path, wished, limit.inodes.value)
+                                   : resize(kOperation, path, present, wished);
       TH_TRY(mount_image(kOperation, path));
       TH_TRY(drop_lost_and_found(kOperation, path));
       TH_TRY(changed);
@@ -165,7 +164,7 @@ class ImageStore final : public TreeStore {
     if (!fd) return system_error(kOperation, path, errno);
     // Blocks of data that was not written yet are not taken yet.
     if (::syncfs(fd.get()) != 0) return system_error(kOperation, path, errno, "cannot sync");
-    struct statvfs space {};
+    struct statvfs space{};
     if (::fstatvfs(fd.get(), &space) != 0) return system_error(kOperation, path, errno);
     TreeUsage usage;
     usage.bytes = {(space.f_blocks - space.f_bfree) * space.f_frsize};

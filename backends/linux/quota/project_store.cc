@@ -62,8 +62,7 @@ Result<std::uint32_t> free_project(int fd, std::string_view operation, const std
   if (const int error = read_facts(fd, facts); error != 0)
     return system_error(operation, path, error);
   for (std::uint64_t attempt = 0; attempt < kMostTries; ++attempt) {
-    const auto id =
-        kOurIds | static_cast<std::uint32_t>((facts.inode + attempt) & (kOurIds - 1));
+    const auto id = kOurIds | static_cast<std::uint32_t>((facts.inode + attempt) & (kOurIds - 1));
     if_dqblk quota{};
     const int error = quota_call(fd, Q_GETQUOTA, id, &quota);
     if (error == ENOENT || error == ESRCH) return id;
@@ -158,7 +157,9 @@ class ProjectStore final : public TreeStore {
 
 }  // namespace
 
-std::unique_ptr<TreeStore> make_project_store() { return std::make_unique<ProjectStore>(); }
+std::unique_ptr<TreeStore> make_project_store() {
+  return std::make_unique<ProjectStore>();
+}
 
 Result<bool> has_project_quota(const std::string& place, std::string_view operation) {
   UniqueFd fd(::open(place.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));

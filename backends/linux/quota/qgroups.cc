@@ -159,20 +159,17 @@ Status Qgroups::remove(std::uint64_t subvolume) {
 
 Result<std::set<std::uint64_t>> Qgroups::list() {
   std::set<std::uint64_t> found;
-  TH_TRY(search(kQuotaTree, 0, 0, BTRFS_QGROUP_INFO_KEY, 0, kLastOfLevel0,
-                [&found](std::uint64_t, std::uint64_t offset, std::string_view) {
-                  found.insert(offset);
-                }));
+  TH_TRY(search(
+      kQuotaTree, 0, 0, BTRFS_QGROUP_INFO_KEY, 0, kLastOfLevel0,
+      [&found](std::uint64_t, std::uint64_t offset, std::string_view) { found.insert(offset); }));
   return found;
 }
 
 Result<std::set<std::uint64_t>> Qgroups::subvolumes() {
   std::set<std::uint64_t> found;
-  TH_TRY(search(kRootTree, BTRFS_FIRST_FREE_OBJECTID, BTRFS_LAST_FREE_OBJECTID,
-                BTRFS_ROOT_ITEM_KEY, 0, kLast,
-                [&found](std::uint64_t object, std::uint64_t, std::string_view) {
-                  found.insert(object);
-                }));
+  TH_TRY(search(
+      kRootTree, BTRFS_FIRST_FREE_OBJECTID, BTRFS_LAST_FREE_OBJECTID, BTRFS_ROOT_ITEM_KEY, 0, kLast,
+      [&found](std::uint64_t object, std::uint64_t, std::string_view) { found.insert(object); }));
   found.insert(BTRFS_FS_TREE_OBJECTID);
   return found;
 }

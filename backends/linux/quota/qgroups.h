@@ -13,8 +13,8 @@ namespace twinhull::linux_backend {
 
 /// Counters of one level-0 qgroup (the number of its subvolume).
 struct Qgroup {
-  std::uint64_t referenced = 0;                     ///< bytes
-  std::optional<std::uint64_t> most_referenced;     ///< limit in bytes
+  std::uint64_t referenced = 0;                  ///< bytes
+  std::optional<std::uint64_t> most_referenced;  ///< limit in bytes
 };
 
 /// One btrfs, by a descriptor of any of its directories, which must stay open.
@@ -28,8 +28,8 @@ class Qgroups {
   Result<bool> enabled();
   /// Turns counting on and waits until what exists is counted. Errors: not_supported, no_space.
   Status enable();
-  /// Commits what was written, so that the counters are exact, and counts anew where the kernel says
-  /// that they are not.
+  /// Commits what was written, so that the counters are exact, and counts anew where the kernel
+  /// says that they are not.
   Status settle();
   /// std::nullopt: there is no such qgroup.
   Result<std::optional<Qgroup>> read(std::uint64_t subvolume);

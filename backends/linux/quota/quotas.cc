@@ -35,16 +35,15 @@ std::string layer_option(const std::string& options, std::string_view key) {
 
 /// Refuses a tree that something is mounted on, below, or out of: the kernel would let a subvolume
 /// go from under an overlay.
-Status check_not_mounted(std::string_view operation, const std::string& path,
-                         bool except_itself) {
+Status check_not_mounted(std::string_view operation, const std::string& path, bool except_itself) {
   TH_ASSIGN(const std::string real, real_path(path, operation));
   TH_ASSIGN(const auto mounts, read_mount_table(operation));
   for (const MountEntry& mount : mounts) {
-    const bool below = is_at_or_below(mount.target, real) && !(except_itself && mount.target == real);
-    const bool layer =
-        mount.type == "overlay" &&
-        (is_at_or_below(layer_option(mount.super_options, "upperdir"), real) ||
-         is_at_or_below(layer_option(mount.super_options, "workdir"), real));
+    const bool below =
+        is_at_or_below(mount.target, real) && !(except_itself && mount.target == real);
+    const bool layer = mount.type == "overlay" &&
+                       (is_at_or_below(layer_option(mount.super_options, "upperdir"), real) ||
+                        is_at_or_below(layer_option(mount.super_options, "workdir"), real));
     if (!below && !layer) continue;
     return fail(ErrorCode::busy, operation, path,
                 (layer ? "a layer of what is mounted at " : "something is mounted at ") +
@@ -214,8 +213,9 @@ class LinuxQuotas final : public Quotas {
   static Error no_mechanism(std::string_view operation, const std::string& path) {
     return fail(ErrorCode::not_supported, operation, path,
                 "no quota mechanism acts here: the tree is a plain directory")
-        .with_hint("keep private areas on btrfs, on ext4 or xfs mounted with prjquota, or turn "
-                   "image quota on");
+        .with_hint(
+            "keep private areas on btrfs, on ext4 or xfs mounted with prjquota, or turn "
+            "image quota on");
   }
 
   const NodeOptions& options_;

@@ -27,7 +27,8 @@ class TreeStore {
 
 /// btrfs: a subvolume with its qgroup. Precondition: a btrfs.
 std::unique_ptr<TreeStore> make_btrfs_store(const NodeOptions& options);
-/// Whether the file system at `place` counts by qgroups, or may be told to. Precondition: it exists.
+/// Whether the file system at `place` counts by qgroups, or may be told to. Precondition: it
+/// exists.
 Result<bool> has_btrfs_quota(const NodeOptions& options, const std::string& place,
                              std::string_view operation);
 /// Whether `path` is the top of a btrfs subvolume.
@@ -43,7 +44,9 @@ bool is_project_tree(const std::string& path);
 /// Any file system: an ext4 image PATH.img, mounted at PATH.
 std::unique_ptr<TreeStore> make_image_store(const NodeOptions& options);
 /// The image of a tree.
-inline std::string image_path(const std::string& path) { return path + ".img"; }
+inline std::string image_path(const std::string& path) {
+  return path + ".img";
+}
 /// Whether `path` is an image's tree, mounted or not.
 bool is_image_tree(const std::string& path);
 

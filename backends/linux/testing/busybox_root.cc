@@ -19,12 +19,13 @@ struct Text {
   const char* content;
 };
 
-constexpr const char* kDirectories[] = {"bin",  "sbin", "etc", "etc/init.d", "usr",  "usr/bin",
-                                        "usr/sbin", "proc", "sys", "dev",  "root", "run",
-                                        "var",  "var/log", "mnt", "home"};
+constexpr const char* kDirectories[] = {
+    "bin", "sbin", "etc",  "etc/init.d", "usr", "usr/bin", "usr/sbin", "proc",
+    "sys", "dev",  "root", "run",        "var", "var/log", "mnt",      "home"};
 
 constexpr Text kTexts[] = {
-    {"etc/inittab", 0644, "::sysinit:/etc/init.d/rcS\n::ctrlaltdel:/bin/reboot\n::shutdown:/bin/sync\n"},
+    {"etc/inittab", 0644,
+     "::sysinit:/etc/init.d/rcS\n::ctrlaltdel:/bin/reboot\n::shutdown:/bin/sync\n"},
     {"etc/init.d/rcS", 0755,
      "#!/bin/sh\nhostname -F /etc/hostname 2>/dev/null\n: >/run/booted\nexit 0\n"},
     {"etc/passwd", 0644, "root:x:0:0:root:/root:/bin/sh\n"},

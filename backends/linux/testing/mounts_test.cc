@@ -55,8 +55,8 @@ BOOST_AUTO_TEST_CASE(an_overlay_shows_the_topmost_and_keeps_changes_in_the_upper
   BOOST_REQUIRE(files().write(*node / "/l1/f", "top"));
   BOOST_REQUIRE(files().write(*node / "/l2/f", "bottom"));
   BOOST_REQUIRE(files().write(*node / "/l2/g", "below"));
-  REQUIRE_OK(mounts().overlay(*node / "/t",
-                              {{*node / "/l1", *node / "/l2"}, *node / "/u", *node / "/w"}));
+  REQUIRE_OK(
+      mounts().overlay(*node / "/t", {{*node / "/l1", *node / "/l2"}, *node / "/u", *node / "/w"}));
   BOOST_TEST(files().read(*node / "/t/f").value() == "top");
   BOOST_TEST(files().read(*node / "/t/g").value() == "below");
   BOOST_REQUIRE(files().write(*node / "/t/f", "changed"));

@@ -107,9 +107,9 @@ Status TestNode::build(const std::string& name, const TestNodeOptions& options) 
   for (const char* path : {"/run", "/root"}) TH_TRY(files->make_directory(directory_ + path));
   TH_TRY(make_network_namespace(network_namespace()));
   TH_TRY(mount_disk(options));
-  for (const char* path : {"/vz", "/vz/private", "/vz/root", "/vz/lock", "/vz/template",
-                           "/vz/template/cache", "/etc", "/etc/vz", "/etc/vz/conf", "/etc/vz/names",
-                           "/var", "/var/log"})
+  for (const char* path :
+       {"/vz", "/vz/private", "/vz/root", "/vz/lock", "/vz/template", "/vz/template/cache", "/etc",
+        "/etc/vz", "/etc/vz/conf", "/etc/vz/names", "/var", "/var/log"})
     TH_TRY(files->make_directory(root() + path));
   if (!options.with_kernel) return {};
   TH_ASSIGN(kernel_, open());
@@ -130,7 +130,8 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
     TH_TRY(run_tool_well({"mkfs.btrfs", "-q", "-K", "-msingle", "-L", "th-" + options_.name, image},
                          kOperation, image));
   } else {
-    TH_TRY(run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard", image}, kOperation, image));
+    TH_TRY(
+        run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard", image}, kOperation, image));
   }
   TH_ASSIGN(const LoopDevice device, attach_loop(image, kOperation));
   if (::mount(device.path.c_str(), root().c_str(), btrfs ? "btrfs" : "ext4", MS_NOATIME, nullptr) !=
@@ -142,9 +143,13 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
   return Qgroups(top.get(), kOperation, root()).enable();
 }
 
-Result<std::unique_ptr<Kernel>> TestNode::open() const { return open_kernel(options_); }
+Result<std::unique_ptr<Kernel>> TestNode::open() const {
+  return open_kernel(options_);
+}
 
-Status TestNode::enter() const { return enter_network_namespace(network_namespace()); }
+Status TestNode::enter() const {
+  return enter_network_namespace(network_namespace());
+}
 
 Status TestNode::install_busybox() {
   return make_busybox_root(root() + "/vz/template/cache/busybox");
@@ -166,8 +171,7 @@ TestNode::~TestNode() {
 }
 
 Status connect_nodes(const TestNode& a, const std::string& device_a, const std::string& address_a,
-                     const TestNode& b, const std::string& device_b,
-                     const std::string& address_b) {
+                     const TestNode& b, const std::string& device_b, const std::string& address_b) {
   TH_TRY(a.enter());
   TH_TRY(run_tool_well({"ip", "link", "add", device_a, "type", "veth", "peer", "name", device_b,
                         "netns", b.network_namespace()},

@@ -41,8 +41,7 @@ BOOST_AUTO_TEST_CASE(two_nodes_live_side_by_side_and_leave_nothing) {
     BOOST_REQUIRE_MESSAGE(installed, (installed ? "" : installed.error().message()));
     BOOST_TEST(kernel.files().read_symlink(**a / "/vz/template/cache/busybox/bin/ls").value() ==
                "busybox");
-    const auto cable =
-        connect_nodes(**a, "th-a", "10.9.0.1/24", **b, "th-b", "10.9.0.2/24");
+    const auto cable = connect_nodes(**a, "th-a", "10.9.0.1/24", **b, "th-b", "10.9.0.2/24");
     BOOST_REQUIRE_MESSAGE(cable, (cable ? "" : cable.error().message()));
     const auto ping = run_tool({"busybox", "ping", "-c1", "-W3", "10.9.0.2"}, "test");
     BOOST_REQUIRE(ping);

@@ -103,7 +103,8 @@ BOOST_AUTO_TEST_CASE(nested_subvolumes_go_with_their_tree) {
   const std::string before = qgroups(*node);
   REQUIRE_OK(quotas().create_tree(tree));
   for (const char* name : {"/a", "/a/b"})
-    BOOST_REQUIRE(run_tool({"btrfs", "subvolume", "create", tree + name}, "t").value().exit_code == 0);
+    BOOST_REQUIRE(run_tool({"btrfs", "subvolume", "create", tree + name}, "t").value().exit_code ==
+                  0);
   REQUIRE_OK(files().write(tree + "/a/b/f", std::string(1 << 20, 'x')));
   BOOST_TEST(files().measure_tree(tree).value().inodes.value == 4U);
   REQUIRE_OK(quotas().remove_tree(tree));

@@ -56,7 +56,8 @@ bool kill_members(const std::vector<fs::path>& groups) {
   bool any = false;
   for (const fs::path& group : groups) {
     // A frozen v1 process takes no signal. Groups of other controllers lack these files.
-    for (const auto& [file, value] : {std::pair{"freezer.state", "THAWED"}, {"cgroup.freeze", "0"}}) {
+    for (const auto& [file, value] :
+         {std::pair{"freezer.state", "THAWED"}, {"cgroup.freeze", "0"}}) {
       std::error_code error;
       if (fs::exists(group / file, error)) std::ofstream(group / file) << value;
     }
