@@ -30,6 +30,8 @@ class ByteSource {
 
 /// The next command, fault or pause.
 scenario::Step next_step(ByteSource& source);
+/// Gives a node its power back.
+scenario::Step boot(const std::string& node);
 /// Ends all faults: power, cable, disk, armed calls.
 std::vector<scenario::Step> repairs();
 /// What an operator does afterwards: touches every container on both nodes.

@@ -22,7 +22,14 @@ class Performance {
       : plan_(fuzz::base_scenario()), player_(plan_, fuzz::base_stage()), source_(source) {}
 
   void play() {
-    while (!source_.empty() && plan_.steps.size() < kMostSteps) step(fuzz::next_step(source_));
+    while (!source_.empty() && plan_.steps.size() < kMostSteps) {
+      scenario::Step next = fuzz::next_step(source_);
+      // A node that an armed cut has put out is booted by its operator before the next command.
+      if (const auto* run = std::get_if<scenario::RunStep>(&next.action);
+          run != nullptr && !player_.stage().is_on(run->node))
+        step(fuzz::boot(run->node));
+      step(std::move(next));
+    }
     converge();
   }
 
