@@ -29,7 +29,7 @@ double round_step(double span, int count) {
 
 /// Time axis steps that people read easily, in seconds.
 double time_step(double span) {
-  static constexpr std::array<double, 13> hours = {60,   120,  300,   600,   900,   1800,  3600,
+  static constexpr std::array<double, 13> hours = {60,   120,   300,   600,   900,   1800, 3600,
                                                    7200, 10800, 14400, 21600, 43200, 86400};
   if (span < 300) return round_step(span, 8);
   for (const double step : hours)
@@ -45,7 +45,9 @@ std::string time_label(double at, double span) {
   return fmt::format("{:g} ms", std::round(at * 1e6) / 1e3);
 }
 
-double seconds_of(Duration length) { return static_cast<double>(length.count()) / 1e9; }
+double seconds_of(Duration length) {
+  return static_cast<double>(length.count()) / 1e9;
+}
 
 /// Rows of container bars that one node's lane shows; further ones share the last row.
 constexpr std::size_t kMostRows = 6;
@@ -104,10 +106,10 @@ class Timeline {
       if (step.fault) continue;
       const double from = x(seconds_of(step.start));
       const double width = std::max(x(seconds_of(step.end)) - from, 2.5);
-      const char* kind = step.failed                                  ? "bad"
-                         : step.kind == "expect"                      ? "check"
+      const char* kind = step.failed                                     ? "bad"
+                         : step.kind == "expect"                         ? "check"
                          : step.kind == "sleep" || step.kind == "record" ? "idle"
-                                                                      : "act";
+                                                                         : "act";
       body_ += fmt::format(
           "<rect class=\"step {}\" x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"18\" "
           "rx=\"2\"><title>{} — {} (+{})</title></rect>",
@@ -120,9 +122,9 @@ class Timeline {
   double containers(const Lane& lane, double y) {
     const std::size_t rows = std::clamp<std::size_t>(lane.labels.size(), 1, kMostRows);
     const double height = static_cast<double>(rows) * 14 + 6;
-    grid_ += fmt::format(
-        "<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\"/>", kLeft, y,
-        kWidth - kLeft - kRight, height);
+    grid_ +=
+        fmt::format("<rect class=\"band\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"3\"/>",
+                    kLeft, y, kWidth - kLeft - kRight, height);
     const bool crowded = lane.labels.size() > kMostRows;
     label(y + height / 2 + (crowded ? -2 : 4), lane.node, "lane");
     if (crowded)
@@ -165,12 +167,12 @@ class Timeline {
   void axis(double y) {
     const double step = time_step(span_);
     for (double at = 0; at <= span_ * 1.0001; at += step) {
-      grid_ += fmt::format("<line class=\"grid\" x1=\"{0:.2f}\" x2=\"{0:.2f}\" y1=\"4\" y2=\"{1}\"/>",
-                           x(at), y);
+      grid_ += fmt::format(
+          "<line class=\"grid\" x1=\"{0:.2f}\" x2=\"{0:.2f}\" y1=\"4\" y2=\"{1}\"/>", x(at), y);
       const char* anchor = at <= 0 ? "start" : x(at) > kWidth - 60 ? "end" : "middle";
-      body_ += fmt::format(
-          "<text class=\"tick\" x=\"{:.2f}\" y=\"{}\" text-anchor=\"{}\">{}</text>", x(at), y + 16,
-          anchor, time_label(at, span_));
+      body_ +=
+          fmt::format("<text class=\"tick\" x=\"{:.2f}\" y=\"{}\" text-anchor=\"{}\">{}</text>",
+                      x(at), y + 16, anchor, time_label(at, span_));
     }
   }
 
@@ -209,7 +211,9 @@ Sums sums_of(const Recording& recording, const std::string& node) {
 
 }  // namespace
 
-std::string timeline_svg(const ScenarioReport& report) { return Timeline(report).svg(); }
+std::string timeline_svg(const ScenarioReport& report) {
+  return Timeline(report).svg();
+}
 
 std::string node_load_svg(const Recording& recording, const std::string& node) {
   const Sums sums = sums_of(recording, node);
@@ -220,8 +224,8 @@ std::string node_load_svg(const Recording& recording, const std::string& node) {
   constexpr double left = 48;
   const auto found = recording.node_cpus.find(node);
   const double capacity = found == recording.node_cpus.end() ? 0 : found->second;
-  const double most = std::max(
-      *std::max_element(sums.demand.begin(), sums.demand.end()), capacity * 1.02);
+  const double most =
+      std::max(*std::max_element(sums.demand.begin(), sums.demand.end()), capacity * 1.02);
   const double step = round_step(most, 5);
   const double ceiling = std::ceil(most / step) * step;
   const double span = seconds_of(recording.every) * static_cast<double>(count);
@@ -233,8 +237,8 @@ std::string node_load_svg(const Recording& recording, const std::string& node) {
   const auto line = [&](const std::vector<double>& values) {
     std::string path;
     for (std::size_t i = 0; i < count; ++i)
-      path += fmt::format("{}{:.1f} {:.1f} H{:.1f}", i == 0 ? "M" : "L",
-                          x(static_cast<double>(i)), y(values[i]), x(static_cast<double>(i + 1)));
+      path += fmt::format("{}{:.1f} {:.1f} H{:.1f}", i == 0 ? "M" : "L", x(static_cast<double>(i)),
+                          y(values[i]), x(static_cast<double>(i + 1)));
     return path;
   };
   const auto area = [&](const std::vector<double>& values) {
@@ -251,10 +255,12 @@ std::string node_load_svg(const Recording& recording, const std::string& node) {
   const double tick = time_step(span);
   for (double at = 0; at <= span * 1.0001; at += tick) {
     const double where = x(at / span * static_cast<double>(count));
-    out += fmt::format(
-        "<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>", where,
-        top + height + 17, at <= 0 ? "start" : where > kWidth - 60 ? "end" : "middle",
-        time_label(at, span));
+    out += fmt::format("<text class=\"tick\" x=\"{:.1f}\" y=\"{}\" text-anchor=\"{}\">{}</text>",
+                       where, top + height + 17,
+                       at <= 0               ? "start"
+                       : where > kWidth - 60 ? "end"
+                                             : "middle",
+                       time_label(at, span));
   }
   out += fmt::format("<path class=\"demand\" d=\"{}\"/>", area(sums.demand));
   out += fmt::format("<path class=\"delivered\" d=\"{}\"/>", line(sums.delivered));
@@ -281,10 +287,10 @@ std::string sparkline_svg(const ContainerSeries& series, Duration every) {
     // One point for every other pixel is all that can be seen.
     const std::size_t stride = std::max<std::size_t>(1, count / 120);
     for (std::size_t i = 0; i < count; i += stride)
-      out += fmt::format("{}{:.1f} {:.1f}", i == 0 ? "M" : "L",
-                         width * static_cast<double>(i) / static_cast<double>(count),
-                         height - 1 -
-                             (height - 2) * seconds_of(series.points[i].*member) / interval / most);
+      out += fmt::format(
+          "{}{:.1f} {:.1f}", i == 0 ? "M" : "L",
+          width * static_cast<double>(i) / static_cast<double>(count),
+          height - 1 - (height - 2) * seconds_of(series.points[i].*member) / interval / most);
     return closed ? out + fmt::format("V{} H0Z", height) : out;
   };
   return fmt::format(

@@ -14,13 +14,14 @@ namespace {
 
 /// Codes by which a command says that its wish has come true already, beside 0: start on a running
 /// container, stop of a stopped one, create of one that exists, destroy or migration of one that
-/// is gone, mount of a mounted one, umount of one that is not.
+/// is gone, mount of a mounted one, umount of one that is not, deletion of a deleted address.
 bool already_done(const std::vector<std::string>& argv, int code) {
   static const std::map<std::string, std::vector<int>> codes = {
-      {"start", {32}},  {"stop", {31}},       {"create", {44}},     {"destroy", {14, 43}},
-      {"delete", {14, 43}}, {"mount", {41}},  {"umount", {40}},
+      {"start", {32}},      {"stop", {31}},  {"create", {44}}, {"destroy", {14, 43}},
+      {"delete", {14, 43}}, {"mount", {41}}, {"umount", {40}},
   };
   if (argv[0] == "vzmigrate") return code == 10;
+  if (code == 71 && std::find(argv.begin(), argv.end(), "--ipdel") != argv.end()) return true;
   if (argv.size() < 2) return false;
   const auto found = codes.find(argv[1]);
   return found != codes.end() &&

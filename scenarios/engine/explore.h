@@ -25,7 +25,7 @@ struct CrashFailure {
   std::size_t step = 0;
   std::string node;
   std::uint64_t cut = 0;
-  std::string title;    ///< of the step
+  std::string title;  ///< of the step
   std::string problem;
   /// The command that repeats it.
   [[nodiscard]] std::string reproduce(const std::string& file) const;

@@ -14,7 +14,9 @@
 namespace twinhull::scenario {
 namespace {
 
-double seconds_of(Duration length) { return static_cast<double>(length.count()) / 1e9; }
+double seconds_of(Duration length) {
+  return static_cast<double>(length.count()) / 1e9;
+}
 
 const char* word_of(Outcome outcome) {
   switch (outcome) {
@@ -25,7 +27,8 @@ const char* word_of(Outcome outcome) {
   return "?";
 }
 
-std::string tile(const std::string& figure, const std::string& what, const std::string& style = "") {
+std::string tile(const std::string& figure, const std::string& what,
+                 const std::string& style = "") {
   return fmt::format("<div class=\"tile {}\"><b>{}</b><span>{}</span></div>", style, figure, what);
 }
 
@@ -37,9 +40,9 @@ std::string grouped(std::uint64_t number) {
 
 std::string head(const SuiteReport& report, const AreaTotals& all) {
   const bool good = all.failed == 0;
-  std::string out = fmt::format(
-      "<header><h1>{}</h1><p class=\"sub\">backend <b>{}</b></p><div class=\"tiles\">",
-      escape_xml(report.title), escape_xml(report.backend));
+  std::string out =
+      fmt::format("<header><h1>{}</h1><p class=\"sub\">backend <b>{}</b></p><div class=\"tiles\">",
+                  escape_xml(report.title), escape_xml(report.backend));
   out += tile(good ? "all passed" : fmt::format("{} failed", all.failed),
               fmt::format("{} of {} runs, {} skipped", all.passed, all.runs, all.skipped),
               good ? "good" : "bad");
@@ -72,7 +75,8 @@ std::string step_table(const ScenarioReport& scenario) {
   // Hundreds of like steps tell nothing that the chart does not.
   constexpr std::size_t kMost = 60;
   std::string out =
-      "<div class=\"scroll\"><table class=\"steps\"><thead><tr><th>At</th><th>Took</th><th>Node</th>"
+      "<div class=\"scroll\"><table "
+      "class=\"steps\"><thead><tr><th>At</th><th>Took</th><th>Node</th>"
       "<th>Step</th><th>Line</th></tr></thead><tbody>";
   std::size_t shown = 0;
   std::size_t hidden = 0;
@@ -84,13 +88,18 @@ std::string step_table(const ScenarioReport& scenario) {
       continue;
     }
     if (hidden > 0) {
-      out += fmt::format("<tr class=\"gap\"><td colspan=\"5\">… {} further steps …</td></tr>", hidden);
+      out +=
+          fmt::format("<tr class=\"gap\"><td colspan=\"5\">… {} further steps …</td></tr>", hidden);
       hidden = 0;
     }
     ++shown;
     out += fmt::format(
-        "<tr class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code>{}</td><td>{}</td></tr>",
-        step.failed ? "bad" : step.fault ? "faulty" : "", duration_text(step.start),
+        "<tr "
+        "class=\"{}\"><td>{}</td><td>{}</td><td>{}</td><td><code>{}</code>{}</td><td>{}</td></tr>",
+        step.failed  ? "bad"
+        : step.fault ? "faulty"
+                     : "",
+        duration_text(step.start),
         step.end == step.start ? "" : duration_text(step.end - step.start), escape_xml(step.node),
         escape_xml(step.title),
         step.problem.empty() ? "" : "<div class=\"problem\">" + escape_xml(step.problem) + "</div>",
@@ -163,9 +172,9 @@ std::string recording_section(const Recording& recording) {
   for (const ContainerSeries& series : recording.containers) {
     NodeRow row;
     add(row, series);
-    out += fmt::format("<tr><td>{}</td><td>{}</td>{}<td>{}</td></tr>", series.container.text(),
-                       escape_xml(series.node), figures(row),
-                       sparkline_svg(series, recording.every));
+    out +=
+        fmt::format("<tr><td>{}</td><td>{}</td>{}<td>{}</td></tr>", series.container.text(),
+                    escape_xml(series.node), figures(row), sparkline_svg(series, recording.every));
   }
   return out + "</tbody></table></div></details></div>";
 }
@@ -218,8 +227,8 @@ std::string html_page(const SuiteReport& report) {
       "<i class=\"k fault\"></i>fault <i class=\"k bad\"></i>failed step</p>";
   for (const AreaTotals& row : rows) {
     if (&row == &rows.back()) break;
-    out += fmt::format("<section id=\"{0}\"><h2>{0} <small>{1} of {2} passed</small></h2>", row.area,
-                       row.passed, row.runs);
+    out += fmt::format("<section id=\"{0}\"><h2>{0} <small>{1} of {2} passed</small></h2>",
+                       row.area, row.passed, row.runs);
     for (const ScenarioReport& scenario : report.scenarios)
       if (scenario.area == row.area) out += scenario_section(scenario);
     out += "</section>";

@@ -73,8 +73,10 @@ class Looker {
       const std::size_t slash = target.rfind('/');
       const auto id =
           number_before(target.substr(slash == std::string::npos ? 0 : slash + 1), ".conf");
-      if (id) trace_.names[entry.name] = *id;
-      else stranger("name " + path + " -> " + target);
+      if (id)
+        trace_.names[entry.name] = *id;
+      else
+        stranger("name " + path + " -> " + target);
     }
     return {};
   }
@@ -82,7 +84,8 @@ class Looker {
   Status areas() {
     TH_ASSIGN(const auto list, entries(layout_.data_directory() + "/private"));
     for (const DirectoryEntry& entry : list) {
-      if (const auto id = number_of(entry.name)) trace_.containers[*id].private_area = true;
+      if (const auto id = number_of(entry.name))
+        trace_.containers[*id].private_area = true;
       else if (!entry.name.ends_with(".migrated") && !entry.name.ends_with(".destroyed"))
         stranger("area " + layout_.data_directory() + "/private/" + entry.name);
     }
@@ -93,12 +96,14 @@ class Looker {
     const std::string directory = layout_.data_directory() + "/lock";
     TH_ASSIGN(const auto list, entries(directory));
     for (const DirectoryEntry& entry : list) {
-      if (const auto id = number_before(entry.name, ".lck")) trace_.containers[*id].lock = true;
+      if (const auto id = number_before(entry.name, ".lck"))
+        trace_.containers[*id].lock = true;
       else if (const auto other = number_before(entry.name, ".journal"))
         trace_.containers[*other].journal = true;
       else if (const auto third = number_before(entry.name, ".live"))
         trace_.containers[*third].live = true;
-      else stranger("lock file " + directory + "/" + entry.name);
+      else
+        stranger("lock file " + directory + "/" + entry.name);
     }
     return {};
   }
@@ -111,7 +116,8 @@ class Looker {
       const std::string rest = mount.target.substr(roots.size() + 1);
       if (const auto id = number_of(rest.substr(0, rest.find('/'))))
         trace_.containers[*id].mounted = true;
-      else stranger("mount " + mount.target);
+      else
+        stranger("mount " + mount.target);
     }
     TH_ASSIGN(const auto groups, kernel_.cgroups().children(CgroupPath{}));
     for (const std::string& group : groups) {
@@ -126,8 +132,10 @@ class Looker {
     }
     TH_ASSIGN(const auto inits, kernel_.processes().list());
     for (const LabeledProcess& process : inits) {
-      if (const auto id = number_of(process.label)) trace_.containers[*id].running = true;
-      else stranger("init " + process.label);
+      if (const auto id = number_of(process.label))
+        trace_.containers[*id].running = true;
+      else
+        stranger("init " + process.label);
     }
     TH_ASSIGN(const auto links, kernel_.links().list(NetScope::node()));
     for (const LinkInfo& link : links) {
@@ -187,8 +195,8 @@ void judge_names(const std::string& node, const NodeTrace& trace, std::vector<st
   }
 }
 
-void judge_homes(const std::map<CtId, std::vector<std::string>>& homes,
-                 const std::set<CtId>& twins, std::vector<std::string>& out) {
+void judge_homes(const std::map<CtId, std::vector<std::string>>& homes, const std::set<CtId>& twins,
+                 std::vector<std::string>& out) {
   for (const auto& [id, where] : homes) {
     if (where.size() < 2 || twins.contains(id)) continue;
     std::string text;
@@ -227,7 +235,8 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
                                     const std::vector<RememberedFile>& remembered) {
   std::vector<std::string> out;
   std::map<CtId, std::vector<std::string>> homes;
-  bool settled = scope.strictness == Strictness::idle;
+  if (scope.nodes.empty()) return out;
+  bool settled = scope.all_nodes && scope.strictness == Strictness::idle;
   for (const std::string& node : scope.nodes) {
     if (!stage.is_on(node)) {
       settled = false;
@@ -261,8 +270,10 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
     bool kept = false;
     for (const std::string& node : home->second) {
       const auto problem = judge_data(stage, node, file);
-      if (!problem) kept = true;
-      else if (!first) first = problem;
+      if (!problem)
+        kept = true;
+      else if (!first)
+        first = problem;
     }
     if (!kept) out.push_back(*first);
   }

@@ -19,9 +19,9 @@ struct RememberedFile {
 
 /// How strictly a node is looked at.
 enum class Strictness {
-  idle,      ///< nothing runs: nothing may be left over
-  busy,      ///< a command runs on the node: only what is true at every moment
-  disturbed, ///< after a power cut or a killed command, until the next command has cleaned up
+  idle,       ///< nothing runs: nothing may be left over
+  busy,       ///< a command runs on the node: only what is true at every moment
+  disturbed,  ///< after a power cut or a killed command, until the next command has cleaned up
 };
 
 /// What one node holds of one container.
@@ -41,9 +41,9 @@ struct ContainerTrace {
 /// Everything that a node holds, by container.
 struct NodeTrace {
   std::map<CtId, ContainerTrace> containers;
-  std::map<CtId, std::string> configs;    ///< text of each configuration
-  std::map<std::string, CtId> names;      ///< names directory
-  std::vector<std::string> strangers;     ///< objects of the product that belong to no container
+  std::map<CtId, std::string> configs;  ///< text of each configuration
+  std::map<std::string, CtId> names;    ///< names directory
+  std::vector<std::string> strangers;   ///< objects of the product that belong to no container
 };
 
 /// Looks at one node. Precondition: it has power. Errors: those of the kernel.
@@ -55,6 +55,7 @@ Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id
 /// What to look at, and how.
 struct InvariantScope {
   std::vector<std::string> nodes;
+  bool all_nodes = true;  ///< `nodes` are all that there are: what is on none of them is lost
   Strictness strictness = Strictness::idle;
   /// Containers whose number is used on several nodes on purpose.
   std::set<CtId> twins;

@@ -15,7 +15,9 @@ const char* word_of(Outcome outcome) {
   return "?";
 }
 
-double seconds_of(Duration length) { return static_cast<double>(length.count()) / 1e9; }
+double seconds_of(Duration length) {
+  return static_cast<double>(length.count()) / 1e9;
+}
 
 nlohmann::json recording_json(const Recording& recording) {
   nlohmann::json containers = nlohmann::json::array();

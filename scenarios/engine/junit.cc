@@ -21,8 +21,10 @@ std::string escape_xml(std::string_view text) {
       case '\'': out += "&#39;"; break;
       default:
         // XML 1.0 has no way to write other control characters.
-        if (byte < 0x20 && c != '\n' && c != '\t') out += "?";
-        else out += c;
+        if (byte < 0x20 && c != '\n' && c != '\t')
+          out += "?";
+        else
+          out += c;
     }
   }
   return out;

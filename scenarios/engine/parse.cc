@@ -64,8 +64,8 @@ class ScenarioReader {
                          "at most 1000 seeds");
         continue;
       }
-      for (std::int64_t seed = range->least;
-           seed <= range->most && scenario_.seeds.size() < 1000; ++seed)
+      for (std::int64_t seed = range->least; seed <= range->most && scenario_.seeds.size() < 1000;
+           ++seed)
         scenario_.seeds.push_back(static_cast<std::uint64_t>(seed));
     }
     if (scenario_.seeds.empty()) scenario_.seeds = {1};
@@ -125,14 +125,17 @@ class ScenarioReader {
       reader.require("between");
       const auto ends = reader.texts("between");
       if (ends.size() == 2 && ends[0] != ends[1]) {
-        for (const std::string& end : ends) check_node_name(context_, reader.mark_of("between"), end);
+        for (const std::string& end : ends)
+          check_node_name(context_, reader.mark_of("between"), end);
         plan.a = ends[0];
         plan.b = ends[1];
       } else if (reader.valid()) {
-        context_.problem(reader.mark_of("between"), "'between' needs two different nodes: [n1, n2]");
+        context_.problem(reader.mark_of("between"),
+                         "'between' needs two different nodes: [n1, n2]");
       }
       if (const auto text = reader.text("bandwidth")) {
-        if (const auto bits = parse_bits(*text); bits && bits->value > 0) plan.bandwidth = *bits;
+        if (const auto bits = parse_bits(*text); bits && bits->value > 0)
+          plan.bandwidth = *bits;
         else
           context_.problem(reader.mark_of("bandwidth"),
                            "'bandwidth' must be a rate, not '" + excerpt(*text, 40) + "'",
@@ -140,8 +143,10 @@ class ScenarioReader {
       }
       plan.latency = reader.duration("latency").value_or(plan.latency);
       if (const auto loss = reader.thousandths("loss")) {
-        if (*loss <= 100'000) plan.loss_per_million = static_cast<std::uint32_t>(*loss * 10);
-        else context_.problem(reader.mark_of("loss"), "'loss' is a percentage: 0.1%");
+        if (*loss <= 100'000)
+          plan.loss_per_million = static_cast<std::uint32_t>(*loss * 10);
+        else
+          context_.problem(reader.mark_of("loss"), "'loss' is a percentage: 0.1%");
       }
       reader.finish();
       scenario_.links.push_back(std::move(plan));
@@ -168,7 +173,8 @@ class ScenarioReader {
       if (plan.name.empty() || plan.name.size() > 64 || plan.name.front() == '.' ||
           plan.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") !=
               std::string::npos)
-        context_.problem(item.mark, "a template's name is lower-case letters, digits, '-', '_', '.'");
+        context_.problem(item.mark,
+                         "a template's name is lower-case letters, digits, '-', '_', '.'");
       scenario_.templates.push_back(std::move(plan));
     });
     if (!reader_.has("templates")) {

@@ -50,8 +50,8 @@ std::map<CtId, std::int64_t> read_weights(const ReadContext& context, const Tree
     const auto id = read_container(context, node.key_marks[i], node.keys[i]);
     const auto figure = parse_thousandths(node.items[i].text);
     if (!figure || node.items[i].kind != TreeNode::Kind::scalar)
-      context.problem(node.items[i].mark, "a number is wanted for container " +
-                                              excerpt(node.keys[i], 20));
+      context.problem(node.items[i].mark,
+                      "a number is wanted for container " + excerpt(node.keys[i], 20));
     else if (id)
       out[*id] = *figure;
   }
@@ -69,10 +69,14 @@ class CheckReader {
   void read() {
     if (!reader_.valid()) return;
     const std::size_t before = out_.checks.size();
-    if (reader_.has("cpu_shares") || reader_.has("cpu_percent")) cpu();
-    else if (reader_.has("file")) file();
-    else if (reader_.has("recorded")) recorded();
-    else container();
+    if (reader_.has("cpu_shares") || reader_.has("cpu_percent"))
+      cpu();
+    else if (reader_.has("file"))
+      file();
+    else if (reader_.has("recorded"))
+      recorded();
+    else
+      container();
     reader_.finish();
     if (out_.checks.size() == before && context_.problems.empty())
       context_.problem(reader_.mark(), "this expectation checks nothing",
@@ -125,7 +129,8 @@ class CheckReader {
   void container() {
     reader_.require("container");
     const auto id = reader_.container("container");
-    const auto state = reader_.choice("state", {"running", "stopped", "mounted", "paused", "absent"});
+    const auto state =
+        reader_.choice("state", {"running", "stopped", "mounted", "paused", "absent"});
     const auto only_on = reader_.text("only_on");
     if (only_on) check_node_name(context_, reader_.mark_of("only_on"), *only_on);
     const auto downtime = reader_.range("downtime", RangeUnit::duration);
@@ -165,14 +170,15 @@ OutputCheck read_output_keys(const ReadContext& context, MapReader& reader) {
   return check;
 }
 
-OutputCheck read_output(const ReadContext& context, const TreeNode& node,
-                        const std::string& what) {
+OutputCheck read_output(const ReadContext& context, const TreeNode& node, const std::string& what) {
   if (node.kind != TreeNode::Kind::mapping) {
     OutputCheck check;
     if (node.kind == TreeNode::Kind::scalar) check.contains.push_back(node.text);
     for (const TreeNode& item : node.items) {
-      if (item.kind == TreeNode::Kind::scalar) check.contains.push_back(item.text);
-      else context.problem(item.mark, "an item of " + what + " must be text");
+      if (item.kind == TreeNode::Kind::scalar)
+        check.contains.push_back(item.text);
+      else
+        context.problem(item.mark, "an item of " + what + " must be text");
     }
     return check;
   }

@@ -20,23 +20,22 @@ class StepReader {
 
   std::optional<Step> read() {
     if (!reader_.valid()) return std::nullopt;
-    static const std::vector<std::string> actions = {"run",    "start",  "wait", "sleep",
-                                                     "put",    "remove", "write", "forget",
-                                                     "load",   "record", "fault", "expect"};
+    static const std::vector<std::string> actions = {"run",  "start",  "wait",  "sleep",
+                                                     "put",  "remove", "write", "forget",
+                                                     "load", "record", "fault", "expect"};
     std::string action;
     for (const std::string& name : actions) {
       if (!reader_.has(name)) continue;
       if (!action.empty()) {
-        read_.problem(reader_.mark_of(name),
-                      "a step does one thing, but this one has '" + action + "' and '" + name + "'");
+        read_.problem(reader_.mark_of(name), "a step does one thing, but this one has '" + action +
+                                                 "' and '" + name + "'");
         return std::nullopt;
       }
       action = name;
     }
     if (action.empty()) {
       const std::string first = node_.keys.empty() ? "" : node_.keys.front();
-      read_.problem(node_.mark, "a step needs one action",
-                    ReadContext::suggestion(first, actions));
+      read_.problem(node_.mark, "a step needs one action", ReadContext::suggestion(first, actions));
       return std::nullopt;
     }
     Step step;
@@ -44,16 +43,26 @@ class StepReader {
     step.at = reader_.duration("at");
     step.after = reader_.duration("after");
     const auto title = reader_.text("step");
-    if (action == "run" || action == "start") step.action = run(action);
-    else if (action == "wait") step.action = wait();
-    else if (action == "sleep") step.action = SleepStep{reader_.duration("sleep").value_or(Duration(0))};
-    else if (action == "put" || action == "remove") step.action = put(action);
-    else if (action == "write") step.action = write();
-    else if (action == "forget") step.action = ForgetStep{reader_.container("forget").value_or(CtId{})};
-    else if (action == "load") step.action = load();
-    else if (action == "record") step.action = record();
-    else if (action == "fault") step.action = fault();
-    else step.action = read_expect(read_, *reader_.any("expect"), reader_.node());
+    if (action == "run" || action == "start")
+      step.action = run(action);
+    else if (action == "wait")
+      step.action = wait();
+    else if (action == "sleep")
+      step.action = SleepStep{reader_.duration("sleep").value_or(Duration(0))};
+    else if (action == "put" || action == "remove")
+      step.action = put(action);
+    else if (action == "write")
+      step.action = write();
+    else if (action == "forget")
+      step.action = ForgetStep{reader_.container("forget").value_or(CtId{})};
+    else if (action == "load")
+      step.action = load();
+    else if (action == "record")
+      step.action = record();
+    else if (action == "fault")
+      step.action = fault();
+    else
+      step.action = read_expect(read_, *reader_.any("expect"), reader_.node());
     reader_.finish();
     const TreeNode* value = node_.find(action);
     step.title = title.value_or(action + (value->kind == TreeNode::Kind::scalar
@@ -69,8 +78,10 @@ class StepReader {
       check.exits.clear();
       for (const std::string& text : reader_.texts("exit")) {
         const auto code = parse_integer(text);
-        if (code && *code >= 0 && *code <= 255) check.exits.push_back(static_cast<int>(*code));
-        else read_.problem(exits->mark, "an exit code is a number from 0 to 255");
+        if (code && *code >= 0 && *code <= 255)
+          check.exits.push_back(static_cast<int>(*code));
+        else
+          read_.problem(exits->mark, "an exit code is a number from 0 to 255");
       }
       if (check.exits.empty()) read_.problem(exits->mark, "'exit' needs at least one code");
     }
@@ -93,8 +104,10 @@ class StepReader {
     step.line = squeeze(reader_.required_text(action));
     const std::string text = reader_.text(action).value_or("");
     const auto words = split_words(text);
-    if (!words) read_.problem(reader_.mark_of(action), "an open quote in the command line");
-    else step.argv = *words;
+    if (!words)
+      read_.problem(reader_.mark_of(action), "an open quote in the command line");
+    else
+      step.argv = *words;
     const auto& known = programs();
     const std::string first = step.argv.empty() ? "" : step.argv.front();
     if (std::find(known.begin(), known.end(), first) == known.end())
@@ -121,8 +134,8 @@ class StepReader {
 
   void known_id(const std::string& id, const std::string& key) {
     if (context_.started.contains(id)) return;
-    read_.problem(reader_.mark_of(key), "no command with the id '" + excerpt(id, 40) +
-                                            "' was started before",
+    read_.problem(reader_.mark_of(key),
+                  "no command with the id '" + excerpt(id, 40) + "' was started before",
                   ReadContext::suggestion(id, {context_.started.begin(), context_.started.end()}));
   }
 
@@ -148,8 +161,10 @@ class StepReader {
         good = good && c >= '0' && c <= '7';
         value = value * 8 + static_cast<unsigned>(c - '0');
       }
-      if (good) step.mode = value;
-      else read_.problem(reader_.mark_of("mode"), "a mode is octal digits: 0755");
+      if (good)
+        step.mode = value;
+      else
+        read_.problem(reader_.mark_of("mode"), "a mode is octal digits: 0755");
     }
     return step;
   }
@@ -181,10 +196,11 @@ class StepReader {
       return step;
     }
     step.argv = *words;
-    static const std::vector<std::string> kinds = {"cpu",  "memory", "write",
-                                                   "serve", "send",  "trace"};
+    static const std::vector<std::string> kinds = {"cpu",   "memory", "write",
+                                                   "serve", "send",   "trace"};
     if (std::find(kinds.begin(), kinds.end(), step.argv[0]) == kinds.end())
-      read_.problem(reader_.mark_of("load"), "vzload has no load '" + excerpt(step.argv[0], 40) + "'",
+      read_.problem(reader_.mark_of("load"),
+                    "vzload has no load '" + excerpt(step.argv[0], 40) + "'",
                     ReadContext::suggestion(step.argv[0], kinds));
     if (step.argv[0] == "trace") trace(step);
     return step;
@@ -202,8 +218,10 @@ class StepReader {
       return;
     }
     auto values = trace_row(context_.data, file, static_cast<std::size_t>(*row));
-    if (!values) read_.problem(reader_.mark_of("file"), values.error().detail, values.error().hint);
-    else step.trace = std::move(*values);
+    if (!values)
+      read_.problem(reader_.mark_of("file"), values.error().detail, values.error().hint);
+    else
+      step.trace = std::move(*values);
   }
 
   RecordStep record() {
@@ -219,12 +237,12 @@ class StepReader {
   FaultStep fault() {
     using Kind = FaultStep::Kind;
     static const std::vector<std::pair<std::string, Kind>> kinds = {
-        {"power_off", Kind::power_off},   {"power_on", Kind::power_on},
-        {"cut_link", Kind::cut_link},     {"mend_link", Kind::mend_link},
-        {"fill_disk", Kind::fill_disk},   {"free_disk", Kind::free_disk},
-        {"fail_call", Kind::fail_call},   {"power_cut_at", Kind::power_cut_at},
-        {"kill_at", Kind::kill_at},       {"kill", Kind::kill},
-        {"interrupt", Kind::interrupt},   {"clear", Kind::clear}};
+        {"power_off", Kind::power_off}, {"power_on", Kind::power_on},
+        {"cut_link", Kind::cut_link},   {"mend_link", Kind::mend_link},
+        {"fill_disk", Kind::fill_disk}, {"free_disk", Kind::free_disk},
+        {"fail_call", Kind::fail_call}, {"power_cut_at", Kind::power_cut_at},
+        {"kill_at", Kind::kill_at},     {"kill", Kind::kill},
+        {"interrupt", Kind::interrupt}, {"clear", Kind::clear}};
     std::vector<std::string> names;
     for (const auto& kind : kinds) names.push_back(kind.first);
     FaultStep step;
@@ -273,13 +291,14 @@ class StepReader {
     reader_.require("code");
     const auto word = reader_.text("code");
     if (!word) return;
-    if (const auto code = parse_error_code(*word)) step.code = *code;
+    if (const auto code = parse_error_code(*word))
+      step.code = *code;
     else
       read_.problem(reader_.mark_of("code"), "'" + excerpt(*word, 40) + "' is no error code",
-                    ReadContext::suggestion(*word, {"no_space", "input_output", "busy", "no_memory",
-                                                    "quota_exceeded", "timed_out", "not_supported",
-                                                    "not_permitted", "limit_exceeded", "exists",
-                                                    "not_found", "failed", "interrupted"}));
+                    ReadContext::suggestion(
+                        *word, {"no_space", "input_output", "busy", "no_memory", "quota_exceeded",
+                                "timed_out", "not_supported", "not_permitted", "limit_exceeded",
+                                "exists", "not_found", "failed", "interrupted"}));
   }
 
   StepContext& context_;

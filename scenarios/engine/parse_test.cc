@@ -55,19 +55,18 @@ BOOST_AUTO_TEST_CASE(quotes_make_one_word) {
 }
 
 BOOST_AUTO_TEST_CASE(blocks_are_written_out) {
-  const Scenario scenario = accepted(
-      kHead +
-      "steps:\n- for_each: ct\n  from: 101\n  to: 103\n  steps:\n"
-      "  - run: vzctl create ${ct} --hostname h${ct-100}\n"
-      "  - expect: {container: \"${ct}\", state: stopped}\n");
+  const Scenario scenario = accepted(kHead +
+                                     "steps:\n- for_each: ct\n  from: 101\n  to: 103\n  steps:\n"
+                                     "  - run: vzctl create ${ct} --hostname h${ct-100}\n"
+                                     "  - expect: {container: \"${ct}\", state: stopped}\n");
   BOOST_TEST_REQUIRE(scenario.steps.size() == 6U);
   BOOST_TEST(std::get<RunStep>(scenario.steps[4].action).argv.at(2) == "103");
   BOOST_TEST(std::get<RunStep>(scenario.steps[4].action).argv.at(4) == "h3");
 }
 
 BOOST_AUTO_TEST_CASE(a_trace_row_is_read) {
-  const Scenario scenario = accepted(
-      kHead + "steps:\n- {load: trace, container: 101, file: two.csv, row: 2}\n");
+  const Scenario scenario =
+      accepted(kHead + "steps:\n- {load: trace, container: 101, file: two.csv, row: 2}\n");
   const auto& load = std::get<LoadStep>(scenario.steps.at(0).action);
   BOOST_TEST(load.trace == (std::vector<std::uint32_t>{30, 40}), boost::test_tools::per_element());
 }
@@ -83,13 +82,14 @@ BOOST_AUTO_TEST_CASE(an_unknown_step_names_the_nearest) {
 }
 
 BOOST_AUTO_TEST_CASE(two_actions_in_a_step_are_refused) {
-  BOOST_TEST(complaint(kHead + "steps:\n- run: vzctl start 101\n  sleep: 3s\n").find(
-                 "has 'run' and 'sleep'") != std::string::npos);
+  BOOST_TEST(complaint(kHead + "steps:\n- run: vzctl start 101\n  sleep: 3s\n")
+                 .find("has 'run' and 'sleep'") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_program_is_refused) {
-  BOOST_TEST(complaint(kHead + "steps:\n- run: vzctrl create 101\n").find("did you mean 'vzctl'?") !=
-             std::string::npos);
+  BOOST_TEST(
+      complaint(kHead + "steps:\n- run: vzctrl create 101\n").find("did you mean 'vzctl'?") !=
+      std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_node_is_refused) {
@@ -109,8 +109,9 @@ BOOST_AUTO_TEST_CASE(wrong_values_are_refused_where_they_stand) {
                  .find("no container number") != std::string::npos);
   BOOST_TEST(complaint(kHead + "steps:\n- expect: {container: 101, pids: lots}\n")
                  .find("must be a value or a range") != std::string::npos);
-  BOOST_TEST(complaint(kHead + "steps:\n- {run: vzctl start 101, exit: 300}\n")
-                 .find("from 0 to 255") != std::string::npos);
+  BOOST_TEST(
+      complaint(kHead + "steps:\n- {run: vzctl start 101, exit: 300}\n").find("from 0 to 255") !=
+      std::string::npos);
   BOOST_TEST(complaint(kHead + "steps:\n- {fault: fail_call, code: no_spade}\n")
                  .find("did you mean 'no_space'?") != std::string::npos);
   BOOST_TEST(complaint(kHead + "steps:\n- {run: vzctl start 101, stdout: {matches: '('}}\n")

@@ -27,7 +27,8 @@ std::optional<std::string> pattern_problem(const std::string& pattern) {
   if (pattern.size() > kMostPattern)
     return "longer than " + std::to_string(kMostPattern) + " characters";
   // A counted repetition of a counted repetition grows the automaton beyond all memory.
-  if (std::count(pattern.begin(), pattern.end(), '{') > 2) return "more than two counted repetitions";
+  if (std::count(pattern.begin(), pattern.end(), '{') > 2)
+    return "more than two counted repetitions";
   std::size_t digits = 0;
   bool counting = false;
   for (const char c : pattern) {
@@ -46,8 +47,7 @@ std::optional<std::string> pattern_problem(const std::string& pattern) {
 
 std::optional<std::string> mismatch(const OutputCheck& check, std::string_view text,
                                     std::string_view what) {
-  const std::string shown =
-      text.empty() ? " is empty" : " is \"" + excerpt(text) + "\"";
+  const std::string shown = text.empty() ? " is empty" : " is \"" + excerpt(text) + "\"";
   const std::string subject(what);
   if (check.empty && !squeezed_lines(text).empty())
     return subject + " should be empty, but" + shown;

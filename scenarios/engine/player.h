@@ -57,8 +57,7 @@ class Player {
 
   /// Runs one command to its end, as a `run:` step does, without any check.
   Result<CommandEnd> command(const std::string& node, std::vector<std::string> argv,
-                             const std::string& input = "",
-                             Duration timeout = seconds(600));
+                             const std::string& input = "", Duration timeout = seconds(600));
 
  private:
   using Problem = std::optional<std::string>;
@@ -85,7 +84,7 @@ class Player {
 
   Problem judge_end(const EndCheck& wanted, const CommandEnd& end, Duration elapsed,
                     const std::string& line) const;
-  Problem judge_invariants();
+  Problem judge_invariants(const std::vector<std::string>& nodes);
   void ended(const std::vector<std::string>& argv, const CommandEnd& end);
   void disturbed(const std::vector<std::string>& argv);
   [[nodiscard]] bool background_work() const;
@@ -96,7 +95,7 @@ class Player {
     std::vector<std::string> argv;
     std::string node;
     Duration started{0};
-    bool load = false;   ///< runs inside a container and changes nothing of it
+    bool load = false;  ///< runs inside a container and changes nothing of it
     bool ended = false;
   };
 
@@ -106,8 +105,8 @@ class Player {
   std::vector<RememberedFile> remembered_;
   std::map<std::string, Background> background_;
   std::vector<TraceDemand> demands_;
-  std::set<std::string> disturbed_;     ///< containers whose operation was broken off
-  std::set<std::string> armed_cuts_;    ///< nodes with an armed power cut or kill
+  std::set<std::string> disturbed_;   ///< containers whose operation was broken off
+  std::set<std::string> armed_cuts_;  ///< nodes with an armed power cut or kill
   std::size_t position_ = 0;
   bool finished_ = false;
 };

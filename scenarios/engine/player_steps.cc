@@ -13,7 +13,9 @@ namespace {
 
 constexpr Duration kDefaultTimeout = seconds(600);
 
-std::string problem_of(const Status& status) { return status.error().message(); }
+std::string problem_of(const Status& status) {
+  return status.error().message();
+}
 
 /// The text between single quotes of a shell.
 std::string quoted(const std::string& text) {
@@ -39,7 +41,8 @@ Player::Problem Player::act(const RunStep& step) {
   if (!command) return command.error().message();
   if (step.background) {
     Background entry{*command, step.argv, step.node, started, false, false};
-    entry.load = step.argv.size() > 1 && step.argv[0] == "vzctl" && step.argv[1].starts_with("exec");
+    entry.load =
+        step.argv.size() > 1 && step.argv[0] == "vzctl" && step.argv[1].starts_with("exec");
     background_[step.id] = entry;
     return std::nullopt;
   }
@@ -65,8 +68,10 @@ Player::Problem Player::act(const WaitStep& step) {
   const auto end = stage_->wait(entry.command, step.end.timeout.value_or(kDefaultTimeout));
   if (!end) return "'" + step.id + "': " + end.error().message();
   entry.ended = true;
-  if (!stage_->is_on(entry.node)) disturbed(entry.argv);
-  else ended(entry.argv, *end);
+  if (!stage_->is_on(entry.node))
+    disturbed(entry.argv);
+  else
+    ended(entry.argv, *end);
   std::string line;
   for (const std::string& word : entry.argv) line += (line.empty() ? "" : " ") + word;
   return judge_end(step.end, *end, stage_->now() - entry.started, line);
@@ -120,9 +125,8 @@ Player::Problem Player::act(const WriteStep& step) {
 }
 
 Player::Problem Player::act(const ForgetStep& step) {
-  const auto count = std::erase_if(remembered_, [&](const RememberedFile& file) {
-    return file.container == step.container;
-  });
+  const auto count = std::erase_if(
+      remembered_, [&](const RememberedFile& file) { return file.container == step.container; });
   if (count == 0) return "nothing of CT " + step.container.text() + " was remembered";
   return std::nullopt;
 }

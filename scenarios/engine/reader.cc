@@ -32,7 +32,9 @@ Mark MapReader::mark_of(std::string_view key) const {
   return node_.mark;
 }
 
-bool MapReader::has(const std::string& key) { return any(key) != nullptr; }
+bool MapReader::has(const std::string& key) {
+  return any(key) != nullptr;
+}
 
 const TreeNode* MapReader::any(const std::string& key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.push_back(key);
@@ -65,8 +67,8 @@ std::optional<bool> MapReader::boolean(const std::string& key) {
   if (value == nullptr) return std::nullopt;
   if (*value == "true" || *value == "yes") return true;
   if (*value == "false" || *value == "no") return false;
-  context_.problem(any(key)->mark, "'" + key + "' must be true or false, not '" +
-                                       excerpt(*value, 40) + "'");
+  context_.problem(any(key)->mark,
+                   "'" + key + "' must be true or false, not '" + excerpt(*value, 40) + "'");
   return std::nullopt;
 }
 
@@ -169,8 +171,7 @@ std::vector<std::string> MapReader::texts(const std::string& key) {
 }
 
 void MapReader::require(const std::string& key) {
-  if (valid_ && !has(key))
-    context_.problem(node_.mark, what_ + " needs the key '" + key + "'");
+  if (valid_ && !has(key)) context_.problem(node_.mark, what_ + " needs the key '" + key + "'");
 }
 
 void MapReader::finish() {
@@ -178,8 +179,7 @@ void MapReader::finish() {
   for (std::size_t i = 0; i < node_.keys.size(); ++i) {
     const std::string& key = node_.keys[i];
     if (std::find(known_.begin(), known_.end(), key) == known_.end())
-      context_.problem(node_.key_marks[i],
-                       "unknown key '" + excerpt(key, 40) + "' in " + what_,
+      context_.problem(node_.key_marks[i], "unknown key '" + excerpt(key, 40) + "' in " + what_,
                        ReadContext::suggestion(key, known_));
   }
 }
@@ -188,8 +188,7 @@ std::optional<CtId> read_container(const ReadContext& context, Mark mark, std::s
   const auto number = parse_integer(text);
   if (number && *number >= CtId::kFirstUsable && *number <= CtId::kLastUsable)
     return CtId{static_cast<std::uint32_t>(*number)};
-  context.problem(mark, "'" + excerpt(text, 40) + "' is no container number",
-                  "101 to 2147483644");
+  context.problem(mark, "'" + excerpt(text, 40) + "' is no container number", "101 to 2147483644");
   return std::nullopt;
 }
 

@@ -10,10 +10,9 @@
 namespace twinhull::scenario {
 
 std::size_t SuiteReport::count(Outcome outcome) const {
-  return static_cast<std::size_t>(
-      std::count_if(scenarios.begin(), scenarios.end(), [outcome](const ScenarioReport& scenario) {
-        return scenario.outcome == outcome;
-      }));
+  return static_cast<std::size_t>(std::count_if(
+      scenarios.begin(), scenarios.end(),
+      [outcome](const ScenarioReport& scenario) { return scenario.outcome == outcome; }));
 }
 
 std::vector<AreaTotals> area_totals(const SuiteReport& report) {

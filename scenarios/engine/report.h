@@ -16,13 +16,13 @@ enum class Outcome { passed, failed, skipped };
 struct StepReport {
   std::string title;
   std::string node;
-  std::string kind;        ///< "run", "fault", …
+  std::string kind;  ///< "run", "fault", …
   Mark mark;
   Duration start{0};
   Duration end{0};
   bool failed = false;
   bool fault = false;
-  std::string problem;     ///< why it failed
+  std::string problem;  ///< why it failed
 };
 
 /// Figures of one container over one sample interval of a `record:` step, in nanoseconds.
@@ -61,9 +61,9 @@ struct ScenarioReport {
   std::string backend;
   std::uint64_t seed = 1;
   Outcome outcome = Outcome::passed;
-  std::string problem;        ///< first failure, with file:line:column; or why it was skipped
-  Duration simulated{0};      ///< time on the stage
-  double wall_seconds = 0;    ///< measured by the program
+  std::string problem;      ///< first failure, with file:line:column; or why it was skipped
+  Duration simulated{0};    ///< time on the stage
+  double wall_seconds = 0;  ///< measured by the program
   std::uint64_t digest = 0;
   std::uint64_t kernel_calls = 0;
   std::vector<std::string> nodes;

@@ -49,9 +49,9 @@ struct TemplatePlan {
 struct OutputCheck {
   std::vector<std::string> contains;
   std::vector<std::string> lacks;
-  std::vector<std::string> matches;      ///< ECMAScript regular expressions, searched
+  std::vector<std::string> matches;               ///< ECMAScript regular expressions, searched
   std::optional<std::vector<std::string>> lines;  ///< exactly these, blanks squeezed
-  bool empty = false;                    ///< nothing at all was written
+  bool empty = false;                             ///< nothing at all was written
 };
 
 /// A command's required end.
@@ -122,16 +122,28 @@ struct RecordStep {
 
 /// `fault:`
 struct FaultStep {
-  enum class Kind { power_off, power_on, cut_link, mend_link, fill_disk, free_disk, fail_call,
-                    power_cut_at, kill_at, kill, interrupt, clear };
+  enum class Kind {
+    power_off,
+    power_on,
+    cut_link,
+    mend_link,
+    fill_disk,
+    free_disk,
+    fail_call,
+    power_cut_at,
+    kill_at,
+    kill,
+    interrupt,
+    clear
+  };
   Kind kind = Kind::power_off;
   std::string node;
-  std::string peer;               ///< cut_link, mend_link
-  std::optional<Bytes> leave;     ///< fill_disk: free space that stays
-  std::string id;                 ///< kill, interrupt
-  std::string call;               ///< "files.write"; empty = any call
-  std::string object;             ///< part of the call's object; empty = any
-  std::uint64_t nth = 1;          ///< the nth such call from now on
+  std::string peer;            ///< cut_link, mend_link
+  std::optional<Bytes> leave;  ///< fill_disk: free space that stays
+  std::string id;              ///< kill, interrupt
+  std::string call;            ///< "files.write"; empty = any call
+  std::string object;          ///< part of the call's object; empty = any
+  std::uint64_t nth = 1;       ///< the nth such call from now on
   ErrorCode code = ErrorCode::input_output;
 };
 
@@ -147,15 +159,29 @@ struct OnlyOnCheck {
 };
 struct CpuShareCheck {
   std::string node;
-  std::map<CtId, std::int64_t> weights;  ///< relative shares, in thousandths
-  std::map<CtId, std::int64_t> percents; ///< of one CPU, in thousandths
+  std::map<CtId, std::int64_t> weights;   ///< relative shares, in thousandths
+  std::map<CtId, std::int64_t> percents;  ///< of one CPU, in thousandths
   Duration over{0};
-  std::int64_t tolerance = 2'000;        ///< thousandths of a percent: 2000 = 2 %
+  std::int64_t tolerance = 2'000;  ///< thousandths of a percent: 2000 = 2 %
   std::optional<Range> throttled_periods;
 };
 struct CounterCheck {
-  enum class What { memory_usage, memory_anonymous, oom_kills, limit_hits, swap, pids, pids_refused,
-                    received, sent, dropped, disk_bytes, disk_inodes, disk_limit, inode_limit };
+  enum class What {
+    memory_usage,
+    memory_anonymous,
+    oom_kills,
+    limit_hits,
+    swap,
+    pids,
+    pids_refused,
+    received,
+    sent,
+    dropped,
+    disk_bytes,
+    disk_inodes,
+    disk_limit,
+    inode_limit
+  };
   What what = What::pids;
   CtId container;
   std::string node;
@@ -174,9 +200,9 @@ struct DowntimeCheck {
 };
 /// Sums over the last `record:`.
 struct RecordCheck {
-  std::string node;                     ///< empty = all
-  std::optional<Range> delivered;       ///< percent of demand, thousandths
-  std::optional<Range> throttled;       ///< containers that were throttled at all
+  std::string node;                ///< empty = all
+  std::optional<Range> delivered;  ///< percent of demand, thousandths
+  std::optional<Range> throttled;  ///< containers that were throttled at all
 };
 using Check = std::variant<ContainerCheck, OnlyOnCheck, CpuShareCheck, CounterCheck, FileCheck,
                            DowntimeCheck, RecordCheck>;
@@ -190,9 +216,9 @@ struct ExpectStep {
 
 struct Step {
   Mark mark;
-  std::string title;               ///< for people: `step:` or made from the action
-  std::optional<Duration> at;      ///< not before this time since the start
-  std::optional<Duration> after;   ///< this much later than the step before
+  std::string title;              ///< for people: `step:` or made from the action
+  std::optional<Duration> at;     ///< not before this time since the start
+  std::optional<Duration> after;  ///< this much later than the step before
   std::variant<RunStep, WaitStep, SleepStep, PutStep, WriteStep, ForgetStep, LoadStep, RecordStep,
                FaultStep, ExpectStep>
       action;
@@ -202,9 +228,9 @@ struct Scenario {
   std::string file;
   std::string name;
   std::string description;
-  std::string area;      ///< lifecycle, scheduler, quota, network, migration
-  bool portable = false; ///< runs on every backend
-  bool explore = false;  ///< part of the crash exploration of the suite
+  std::string area;       ///< lifecycle, scheduler, quota, network, migration
+  bool portable = false;  ///< runs on every backend
+  bool explore = false;   ///< part of the crash exploration of the suite
   std::vector<std::uint64_t> seeds{1};
   std::vector<CtId> twins;  ///< numbers that are used on several nodes on purpose
   std::vector<NodePlan> nodes;

@@ -52,8 +52,8 @@ struct CallFault {
     kill,       ///< the command that calls is killed just before the call
   };
   Effect effect = Effect::fail;
-  std::string call;     ///< "files.write"; empty = any
-  std::string object;   ///< part of the object; empty = any
+  std::string call;    ///< "files.write"; empty = any
+  std::string object;  ///< part of the object; empty = any
   std::uint64_t nth = 1;
   ErrorCode code = ErrorCode::input_output;
 };

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cctype>
+#include <charconv>
 
 namespace twinhull::scenario {
 namespace {
@@ -197,8 +197,7 @@ std::optional<Range> parse_range(std::string_view text, RangeUnit unit) {
       const auto part = parse_thousandths(right);
       if (!part) return std::nullopt;
       if (*middle < 0) return std::nullopt;
-      const Wide product =
-          static_cast<Wide>(*middle) * static_cast<Wide>(*part) / 100'000;
+      const Wide product = static_cast<Wide>(*middle) * static_cast<Wide>(*part) / 100'000;
       if (product > static_cast<Wide>(INT64_MAX / 2)) return std::nullopt;
       slack = static_cast<std::int64_t>(product);
     } else {
@@ -221,8 +220,8 @@ std::optional<Range> parse_range(std::string_view text, RangeUnit unit) {
 std::string duration_text(Duration length) {
   const std::int64_t ns = length.count();
   const bool negative = ns < 0;
-  const auto magnitude = negative ? std::uint64_t{0} - static_cast<std::uint64_t>(ns)
-                                  : static_cast<std::uint64_t>(ns);
+  const auto magnitude =
+      negative ? std::uint64_t{0} - static_cast<std::uint64_t>(ns) : static_cast<std::uint64_t>(ns);
   const std::string sign = negative ? "-" : "";
   const auto real = static_cast<double>(magnitude);
   if (magnitude == 0) return "0 s";
@@ -253,13 +252,17 @@ std::optional<std::vector<std::string>> split_words(std::string_view line) {
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quote == '\'') {
-      if (c == '\'') quote = 0;
-      else word += c;
+      if (c == '\'')
+        quote = 0;
+      else
+        word += c;
     } else if (quote == '"') {
-      if (c == '"') quote = 0;
+      if (c == '"')
+        quote = 0;
       else if (c == '\\' && i + 1 < line.size() && (line[i + 1] == '"' || line[i + 1] == '\\'))
         word += line[++i];
-      else word += c;
+      else
+        word += c;
     } else if (c == '\'' || c == '"') {
       quote = c;
       inside = true;
@@ -284,8 +287,10 @@ std::string squeeze(std::string_view line) {
   std::string out;
   for (const char c : line) {
     const bool blank = c == ' ' || c == '\t' || c == '\r';
-    if (!blank) out += c;
-    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (!blank)
+      out += c;
+    else if (!out.empty() && out.back() != ' ')
+      out += ' ';
   }
   while (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
@@ -306,8 +311,10 @@ std::string excerpt(std::string_view text, std::size_t most) {
   std::string out;
   for (const char c : text) {
     if (out.size() >= most) return out + "…";
-    if (c == '\n') out += " | ";
-    else out += c;
+    if (c == '\n')
+      out += " | ";
+    else
+      out += c;
   }
   while (out.ends_with(" | ")) out.resize(out.size() - 3);
   return out;

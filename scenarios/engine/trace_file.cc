@@ -8,7 +8,8 @@ Result<std::vector<std::uint32_t>> trace_row(const DataReader& data, const std::
                                              std::size_t row) {
   const auto text = data ? data(path) : std::nullopt;
   if (!text)
-    return fail(ErrorCode::not_found, "scenario.trace", path, "there is no trace file '" + path + "'")
+    return fail(ErrorCode::not_found, "scenario.trace", path,
+                "there is no trace file '" + path + "'")
         .with_hint("traces lie below scenarios/data");
   std::string_view rest = *text;
   bool heading = true;

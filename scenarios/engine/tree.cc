@@ -17,7 +17,9 @@ struct Refusal {
   std::string text;
 };
 
-Mark mark_of(const YAML::Mark& mark) { return {mark.line + 1, mark.column + 1}; }
+Mark mark_of(const YAML::Mark& mark) {
+  return {mark.line + 1, mark.column + 1};
+}
 
 /// Builds the tree from events, so that aliases are seen before anything is expanded.
 class Builder final : public YAML::EventHandler {
@@ -61,8 +63,7 @@ class Builder final : public YAML::EventHandler {
   };
 
   void count(const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (anchor != 0)
-      throw Refusal{mark_of(mark), "anchors (&name) are not accepted in a scenario"};
+    if (anchor != 0) throw Refusal{mark_of(mark), "anchors (&name) are not accepted in a scenario"};
     if (++nodes_ > limits_.nodes)
       throw Refusal{mark_of(mark),
                     "more than " + std::to_string(limits_.nodes) + " values in one file"};
@@ -132,8 +133,7 @@ class Builder final : public YAML::EventHandler {
 
 std::string Diagnostic::message() const {
   std::string out = file;
-  if (mark.line > 0)
-    out += ":" + std::to_string(mark.line) + ":" + std::to_string(mark.column);
+  if (mark.line > 0) out += ":" + std::to_string(mark.line) + ":" + std::to_string(mark.column);
   out += ": " + text;
   if (!hint.empty()) out += " (" + hint + ")";
   return out;

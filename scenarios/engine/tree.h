@@ -31,11 +31,11 @@ struct TreeNode {
   enum class Kind { scalar, sequence, mapping };
   Kind kind = Kind::scalar;
   Mark mark;
-  std::string text;                ///< scalar
-  bool quoted = false;             ///< scalar that was quoted or a block: never a null
-  std::vector<TreeNode> items;     ///< sequence; values of a mapping
-  std::vector<std::string> keys;   ///< mapping, parallel to `items`
-  std::vector<Mark> key_marks;     ///< mapping, parallel to `items`
+  std::string text;               ///< scalar
+  bool quoted = false;            ///< scalar that was quoted or a block: never a null
+  std::vector<TreeNode> items;    ///< sequence; values of a mapping
+  std::vector<std::string> keys;  ///< mapping, parallel to `items`
+  std::vector<Mark> key_marks;    ///< mapping, parallel to `items`
 
   [[nodiscard]] const TreeNode* find(std::string_view key) const;
 };

@@ -57,7 +57,8 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv,
   words.push_back(nullptr);
   std::vector<char*> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) variables.push_back(*entry);
-  for (const std::string& entry : environment) variables.push_back(const_cast<char*>(entry.c_str()));
+  for (const std::string& entry : environment)
+    variables.push_back(const_cast<char*>(entry.c_str()));
   variables.push_back(nullptr);
 
   posix_spawn_file_actions_t actions;
@@ -70,9 +71,8 @@ Result<ChildProcess> ChildProcess::start(const std::vector<std::string>& argv,
   // A group of its own: a Ctrl-C at our terminal is for us to handle.
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   ::posix_spawnattr_setpgroup(&attributes, 0);
-  const int problem =
-      ::posix_spawn(&child.pid_, argv[0].c_str(), &actions, &attributes, words.data(),
-                    variables.data());
+  const int problem = ::posix_spawn(&child.pid_, argv[0].c_str(), &actions, &attributes,
+                                    words.data(), variables.data());
   ::posix_spawnattr_destroy(&attributes);
   ::posix_spawn_file_actions_destroy(&actions);
   ::close(in);
@@ -122,7 +122,11 @@ void ChildProcess::signal(int number) {
   if (pid_ > 0 && !code_) ::kill(pid_, number);
 }
 
-std::string ChildProcess::out() const { return content_of(out_); }
-std::string ChildProcess::error() const { return content_of(error_); }
+std::string ChildProcess::out() const {
+  return content_of(out_);
+}
+std::string ChildProcess::error() const {
+  return content_of(error_);
+}
 
 }  // namespace twinhull::tools

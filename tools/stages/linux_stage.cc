@@ -83,16 +83,14 @@ class LinuxStage final : public scenario::Stage {
     const auto node = nodes_.find(request.node);
     if (node == nodes_.end())
       return fail(ErrorCode::not_found, "stage.start", request.node, "no such node");
-    if (request.argv.empty())
-      return fail(ErrorCode::not_found, "stage.start", "", "no program");
+    if (request.argv.empty()) return fail(ErrorCode::not_found, "stage.start", "", "no program");
     std::vector<std::string> argv = request.argv;
     argv[0] = bin_directory_ + "/" + argv[0];
     TH_TRY(node->second->enter());
     TH_ASSIGN(ChildProcess child,
-              ChildProcess::start(argv,
-                                  {"TWINHULL_BACKEND=linux",
-                                   "TWINHULL_NODE=" + node_file(*node->second)},
-                                  request.input));
+              ChildProcess::start(
+                  argv, {"TWINHULL_BACKEND=linux", "TWINHULL_NODE=" + node_file(*node->second)},
+                  request.input));
     children_.emplace(++last_, std::move(child));
     return last_;
   }
@@ -114,9 +112,8 @@ class LinuxStage final : public scenario::Stage {
     while (true) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
           deadline - std::chrono::steady_clock::now());
-      const auto code =
-          found->second.poll(std::clamp(left, std::chrono::milliseconds(1),
-                                        std::chrono::milliseconds(60'000)));
+      const auto code = found->second.poll(
+          std::clamp(left, std::chrono::milliseconds(1), std::chrono::milliseconds(60'000)));
       if (code) return end_of(found->second, *code);
       if (left.count() <= 0)
         return fail(ErrorCode::timed_out, "stage.wait", "command",
@@ -181,8 +178,13 @@ class LinuxStage final : public scenario::Stage {
     const auto& options = node.node_options();
     nlohmann::json peers = nlohmann::json::object();
     for (const auto& [peer, other] : nodes_)
-      peers[peer] = {bin_directory_ + "/vzmigrate", "--backend", "linux", "--node",
-                     node_file(*other),              "--serve",   "{service}"};
+      peers[peer] = {bin_directory_ + "/vzmigrate",
+                     "--backend",
+                     "linux",
+                     "--node",
+                     node_file(*other),
+                     "--serve",
+                     "{service}"};
     const nlohmann::json text = {{"name", name},
                                  {"layout_root", node.root()},
                                  {"run_directory", options.run_directory},

@@ -24,9 +24,7 @@ std::optional<Error> NodeObserver::before(const Call& call) {
       error.injected = true;
       return error;
     }
-    case CallFault::Effect::kill:
-      killed_ = true;
-      return gone();
+    case CallFault::Effect::kill: killed_ = true; return gone();
     case CallFault::Effect::power_cut:
       killed_ = true;
       calls_.cut_power();
@@ -35,6 +33,8 @@ std::optional<Error> NodeObserver::before(const Call& call) {
   return std::nullopt;
 }
 
-std::optional<Error> NodeObserver::after(const Call&, const CallOutcome&) { return std::nullopt; }
+std::optional<Error> NodeObserver::after(const Call&, const CallOutcome&) {
+  return std::nullopt;
+}
 
 }  // namespace twinhull::tools

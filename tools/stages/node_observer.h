@@ -12,10 +12,10 @@ namespace twinhull::tools {
 
 /// What all commands and services of one node share.
 struct NodeCalls {
-  std::uint64_t count = 0;                          ///< calls so far
-  std::optional<scenario::CallFault> fault;         ///< armed; used up when it acts
-  std::uint64_t matching = 0;                       ///< calls since arming that the fault is about
-  std::function<void()> cut_power;                  ///< takes the node's power at once
+  std::uint64_t count = 0;                   ///< calls so far
+  std::optional<scenario::CallFault> fault;  ///< armed; used up when it acts
+  std::uint64_t matching = 0;                ///< calls since arming that the fault is about
+  std::function<void()> cut_power;           ///< takes the node's power at once
 };
 
 /// The observer of one command or service. One for each, so that a killed command stays killed.

@@ -76,8 +76,8 @@ class SimStage final : public scenario::Stage {
       watch(node.name);
     }
     for (const scenario::LinkPlan& link : plan.links)
-      TH_TRY(world_->add_link({link.a, link.b, link.bandwidth, link.latency,
-                               link.loss_per_million}));
+      TH_TRY(
+          world_->add_link({link.a, link.b, link.bandwidth, link.latency, link.loss_per_million}));
     world_->clear_life_events();
     start_ = world_->now();
     return {};
@@ -110,11 +110,10 @@ class SimStage final : public scenario::Stage {
     const auto node = calls_.find(request.node);
     if (node == calls_.end())
       return fail(ErrorCode::not_found, "stage.start", request.node, "no such node");
-    const CommandFunction function =
-        request.argv.empty() ? nullptr : find_command(request.argv[0]);
+    const CommandFunction function = request.argv.empty() ? nullptr : find_command(request.argv[0]);
     if (function == nullptr)
-      return fail(ErrorCode::not_found, "stage.start",
-                  request.argv.empty() ? "" : request.argv[0], "no such program");
+      return fail(ErrorCode::not_found, "stage.start", request.argv.empty() ? "" : request.argv[0],
+                  "no such program");
     auto running = std::make_shared<Running>(*node->second, request.argv, request.input);
     running->node = request.node;
     std::string line;
@@ -179,8 +178,7 @@ class SimStage final : public scenario::Stage {
 
   Status arm(const std::string& node, std::optional<CallFault> fault) override {
     const auto found = calls_.find(node);
-    if (found == calls_.end())
-      return fail(ErrorCode::not_found, "stage.arm", node, "no such node");
+    if (found == calls_.end()) return fail(ErrorCode::not_found, "stage.arm", node, "no such node");
     found->second->fault = std::move(fault);
     found->second->matching = 0;
     return {};
@@ -245,6 +243,8 @@ class SimStage final : public scenario::Stage {
 
 }  // namespace
 
-std::unique_ptr<scenario::Stage> make_sim_stage() { return std::make_unique<SimStage>(); }
+std::unique_ptr<scenario::Stage> make_sim_stage() {
+  return std::make_unique<SimStage>();
+}
 
 }  // namespace twinhull::tools

@@ -56,8 +56,8 @@ BOOST_AUTO_TEST_CASE(wrong_expectations_fail_with_their_place) {
   const ScenarioReport wrong_exit = played("- {run: vzctl status 101, exit: 3}\n");
   BOOST_TEST((wrong_exit.outcome == Outcome::failed));
   BOOST_TEST(wrong_exit.problem.starts_with("test.yaml:4:3:"));
-  BOOST_TEST((played(kLife + "- expect: {container: 101, state: running}\n").outcome ==
-              Outcome::failed));
+  BOOST_TEST(
+      (played(kLife + "- expect: {container: 101, state: running}\n").outcome == Outcome::failed));
   BOOST_TEST((played(kLife + "- expect: {file: /no/such/file}\n").outcome == Outcome::failed));
   BOOST_TEST((played(kLife + "- expect: {container: 101, disk_bytes: '> 1T'}\n").outcome ==
               Outcome::failed));

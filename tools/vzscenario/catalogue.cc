@@ -59,12 +59,16 @@ std::vector<std::string> find_scenarios(const std::vector<std::string>& paths,
         files.push_back(walk->path().string());
         ++found;
       }
-      if (problem) problems.push_back({path, {}, "cannot be read: " + problem.message(), ""});
-      else if (found == 0) problems.push_back({path, {}, "holds no *.yaml file", ""});
+      if (problem)
+        problems.push_back({path, {}, "cannot be read: " + problem.message(), ""});
+      else if (found == 0)
+        problems.push_back({path, {}, "holds no *.yaml file", ""});
     } else if (fs::exists(path, problem)) {
       files.push_back(path);
     } else {
-      problems.push_back({path, {}, "no such file or directory",
+      problems.push_back({path,
+                          {},
+                          "no such file or directory",
                           paths.empty() ? "name scenario files or directories" : ""});
     }
   }
@@ -88,8 +92,10 @@ std::vector<scenario::Scenario> load_scenarios(const std::vector<std::string>& f
     if (!parsed) continue;
     const auto [other, fresh] = seen.emplace(parsed->name, file);
     if (!fresh) {
-      problems.push_back({file, {1, 1}, "the name '" + parsed->name + "' is used by " +
-                                            other->second + " too", ""});
+      problems.push_back({file,
+                          {1, 1},
+                          "the name '" + parsed->name + "' is used by " + other->second + " too",
+                          ""});
       continue;
     }
     scenarios.push_back(std::move(*parsed));

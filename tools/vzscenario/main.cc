@@ -11,8 +11,8 @@ namespace twinhull::tools {
 namespace {
 
 int list(const std::vector<scenario::Scenario>& scenarios) {
-  fmt::print("{:<11}{:<32}{:>6}{:>6}  {:<9}{:<8}{}\n", "area", "name", "nodes", "steps",
-             "portable", "explore", "description");
+  fmt::print("{:<11}{:<32}{:>6}{:>6}  {:<9}{:<8}{}\n", "area", "name", "nodes", "steps", "portable",
+             "explore", "description");
   for (const std::string& area : scenario::areas())
     for (const scenario::Scenario& item : scenarios)
       if (item.area == area)
@@ -67,7 +67,8 @@ int run(int argc, char** argv) {
     case Command::list: return list(scenarios);
     case Command::show: return show(scenarios);
     case Command::validate:
-      fmt::print("{} scenario{} valid\n", scenarios.size(), scenarios.size() == 1 ? " is" : "s are");
+      fmt::print("{} scenario{} valid\n", scenarios.size(),
+                 scenarios.size() == 1 ? " is" : "s are");
       return 0;
   }
   return 2;

@@ -19,11 +19,11 @@ struct ScenarioOptions {
   unsigned jobs = 1;
   bool json = false;
   bool verbose = false;
-  bool with_explore = false;           ///< run --explore: crash points of scenarios that ask for it
-  std::string bin_directory;           ///< of the real programs, for the Linux backend
-  std::optional<std::size_t> step;     ///< explore --step K, from 1
-  std::string node;                    ///< explore --node N
-  std::optional<std::uint64_t> cut;    ///< explore --cut N
+  bool with_explore = false;         ///< run --explore: crash points of scenarios that ask for it
+  std::string bin_directory;         ///< of the real programs, for the Linux backend
+  std::optional<std::size_t> step;   ///< explore --step K, from 1
+  std::string node;                  ///< explore --node N
+  std::optional<std::uint64_t> cut;  ///< explore --cut N
 };
 
 /// Parses the command line. When there is nothing to run (help, version, a mistake), prints what

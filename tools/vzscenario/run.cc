@@ -213,8 +213,10 @@ int explore_scenarios(const ScenarioOptions& options, const std::vector<Scenario
       auto result = scenario::explore(*piece.scenario, piece.explore, factory, [&](std::uint64_t) {
         progress.show(++points, 0, "power cuts, " + piece.scenario->name);
       });
-      if (result) piece.result = std::move(*result);
-      else piece.error = std::move(result).error();
+      if (result)
+        piece.result = std::move(*result);
+      else
+        piece.error = std::move(result).error();
     });
   }
   std::uint64_t points = 0;
