@@ -108,7 +108,24 @@ std::string quoted(std::string_view key, std::string_view value) {
   return text + '"';
 }
 
+/// One of 256 bits for a key.
+std::uint8_t key_bit(std::string_view key) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a: the same on every machine
+  for (const char c : key) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return static_cast<std::uint8_t>(hash ^ (hash >> 8) ^ (hash >> 16));
+}
+
 }  // namespace
+
+bool ConfigFile::may_have(std::string_view key) const {
+  const std::uint8_t bit = key_bit(key);
+  return (seen_[bit / 64] >> (bit % 64) & 1) != 0;
+}
+
+void ConfigFile::note(std::string_view key) {
+  const std::uint8_t bit = key_bit(key);
+  seen_[bit / 64] |= std::uint64_t{1} << (bit % 64);
+}
 
 Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view name) {
   const auto corrupt = [&](std::size_t line, std::string_view why) {
@@ -137,6 +154,7 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
       }
       entry.key = line.substr(start, equals - start);
       entry.value = std::move(word.value);
+      file.note(entry.key);
     }
     file.lines_.push_back(std::move(entry));
   }
@@ -144,6 +162,7 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
 }
 
 std::optional<std::string> ConfigFile::get(std::string_view key) const {
+  if (!may_have(key)) return std::nullopt;
   for (auto line = lines_.rbegin(); line != lines_.rend(); ++line) {
     if (!line->key.empty() && line->key == key) return line->value;
   }
@@ -168,6 +187,7 @@ Status ConfigFile::set(std::string_view key, std::string_view value) {
     line.key = key;
     line.value = value;
     line.text = fmt::format("{}={}", key, quoted(key, value));
+    note(key);
     lines_.push_back(std::move(line));
     return {};
   }

@@ -1,7 +1,9 @@
 // A configuration file in KEY="value" lines, kept line by line (spec R4).
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +44,12 @@ class ConfigFile {
     std::string value;  ///< unquoted
     std::string text;   ///< as it stands in the file
   };
+  /// Whether the key may be there: most keys that a reader asks for are absent, and this answers
+  /// without a search. Bits of removed keys stay.
+  [[nodiscard]] bool may_have(std::string_view key) const;
+  void note(std::string_view key);
   std::vector<Line> lines_;
+  std::array<std::uint64_t, 4> seen_{};
 };
 
 }  // namespace twinhull
