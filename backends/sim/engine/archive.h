@@ -37,7 +37,7 @@ class SaveArchive : public cereal::OutputArchive<SaveArchive, cereal::AllowEmpty
   explicit SaveArchive(std::string& target)
       : cereal::OutputArchive<SaveArchive, cereal::AllowEmptyClassElision>(this), target_(target) {}
   void raw(const void* data, std::size_t size) {
-    target_.append(static_cast<const char*>(data), size);
+    if (size != 0) target_.append(static_cast<const char*>(data), size);
   }
 
  private:
@@ -50,6 +50,7 @@ class LoadArchive : public cereal::InputArchive<LoadArchive, cereal::AllowEmptyC
   explicit LoadArchive(std::string_view source)
       : cereal::InputArchive<LoadArchive, cereal::AllowEmptyClassElision>(this), rest_(source) {}
   void raw(void* data, std::size_t size) {
+    if (size == 0) return;  // an empty vector has no place to copy to
     if (size > rest_.size()) throw CorruptWorld("the file ends in the middle");
     std::memcpy(data, rest_.data(), size);
     rest_.remove_prefix(size);
