@@ -79,8 +79,8 @@ std::vector<std::uint8_t> arp_announcement(const IpAddress& address, const MacAd
 std::vector<std::uint8_t> neighbour_advertisement(const IpAddress& address, const MacAddress& mac) {
   std::vector<std::uint8_t> body;
   body.push_back(ND_NEIGHBOR_ADVERT);
-  body.push_back(0);  // code
-  put16(body, 0);     // checksum: the kernel's
+  body.push_back(0);    // code
+  put16(body, 0);       // checksum: the kernel's
   put16(body, 0x2000);  // override
   put16(body, 0);
   put(body, address.bytes, kV6Bytes);

@@ -1,8 +1,8 @@
 #include "backends/linux/link/device_info.h"
 
+#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
-#include <linux/if.h>
 #include <netlink/route/nexthop.h>
 
 #include <algorithm>
@@ -64,15 +64,16 @@ std::vector<Route> read_routes(nl_cache* devices, nl_cache* routes) {
   for (nl_object* object = nl_cache_get_first(routes); object != nullptr;
        object = nl_cache_get_next(object)) {
     auto* const entry = reinterpret_cast<rtnl_route*>(object);
-    if (rtnl_route_get_table(entry) != RT_TABLE_MAIN ||
-        rtnl_route_get_type(entry) != RTN_UNICAST || rtnl_route_get_nnexthops(entry) < 1) {
+    if (rtnl_route_get_table(entry) != RT_TABLE_MAIN || rtnl_route_get_type(entry) != RTN_UNICAST ||
+        rtnl_route_get_nnexthops(entry) < 1) {
       continue;
     }
     const auto destination = from_nl(rtnl_route_get_dst(entry));
     rtnl_nexthop* const hop = rtnl_route_nexthop_n(entry, 0);
     const NlLink device(rtnl_link_get(devices, rtnl_route_nh_get_ifindex(hop)));
     if (!destination || !device) continue;
-    Route route{.destination = *destination, .device = rtnl_link_get_name(device.get()),
+    Route route{.destination = *destination,
+                .device = rtnl_link_get_name(device.get()),
                 .gateway = std::nullopt};
     if (const auto gateway = from_nl(rtnl_route_nh_get_gateway(hop))) {
       route.gateway = gateway->address;

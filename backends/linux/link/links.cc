@@ -1,15 +1,16 @@
 #include "backends/linux/link/links.h"
 
 #include <fmt/format.h>
+#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/rtnetlink.h>
-#include <linux/if.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/nexthop.h>
 #include <netlink/route/rtnl.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <set>
 #include <utility>
 
@@ -28,8 +29,8 @@ bool valid_device_name(std::string_view name) {
   constexpr std::size_t kLongest = IFNAMSIZ - 1;
   if (name.empty() || name.size() > kLongest || name == "." || name == "..") return false;
   return std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
@@ -42,15 +43,22 @@ Error no_device(std::string_view operation, const std::string& name) {
   return fail(ErrorCode::not_found, operation, "device " + name, "there is no such device");
 }
 
-/// A device of the kernel's choice of address is wished with an empty text.
+/// Six pairs of hexadecimal digits. nl_addr_parse(3) is not used: it takes texts of other lengths
+/// and fills what is missing.
 Result<NlAddress> parse_mac(std::string_view operation, const std::string& text) {
-  nl_addr* parsed = nullptr;
-  if (nl_addr_parse(text.c_str(), AF_LLC, &parsed) < 0 || nl_addr_get_len(parsed) != 6) {
-    if (parsed != nullptr) nl_addr_put(parsed);
+  MacAddress mac{};
+  constexpr std::size_t kPair = 3;  // two digits and a colon
+  bool good = text.size() == mac.size() * kPair - 1;
+  for (std::size_t i = 0; good && i < mac.size(); ++i) {
+    const char* const at = text.data() + i * kPair;
+    const auto [end, error] = std::from_chars(at, at + 2, mac[i], 16);
+    good = error == std::errc{} && end == at + 2 && (i + 1 == mac.size() || *end == ':');
+  }
+  if (!good) {
     return fail(ErrorCode::invalid_argument, operation, text,
                 "this is no MAC address such as 02:00:00:00:00:01");
   }
-  return NlAddress(parsed);
+  return NlAddress(nl_addr_build(AF_LLC, mac.data(), mac.size()));
 }
 
 class LinuxLinks final : public Links {
@@ -276,8 +284,7 @@ Result<Effect> LinuxLinks::add_route(const NetScope& scope, const Route& route) 
   rtnl_route_set_family(entry.get(), v4 ? AF_INET : AF_INET6);
   rtnl_route_set_dst(entry.get(), destination.get());
   rtnl_route_set_table(entry.get(), RT_TABLE_MAIN);
-  rtnl_route_set_scope(entry.get(),
-                       route.gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+  rtnl_route_set_scope(entry.get(), route.gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
   rtnl_nexthop* const hop = rtnl_route_nh_alloc();  // owned by the route from here on
   rtnl_route_nh_set_ifindex(hop, rtnl_link_get_ifindex(link.get()));
   if (route.gateway) {

@@ -42,7 +42,8 @@ Result<NlSocket> connect(std::string_view operation) {
 int errno_of(int nl_error) {
   switch (nl_error < 0 ? -nl_error : nl_error) {
     case NLE_SUCCESS: return 0;
-    case NLE_INTR: case NLE_DUMP_INTR: return EINTR;
+    case NLE_INTR:
+    case NLE_DUMP_INTR: return EINTR;
     case NLE_AGAIN: return EAGAIN;
     case NLE_EXIST: return EEXIST;
     case NLE_NOADDR: return EADDRNOTAVAIL;
@@ -62,12 +63,11 @@ int errno_of(int nl_error) {
 }
 
 Result<UniqueFd> open_network_namespace(std::string_view operation, const ProcessRef& process) {
-  const auto gone = fail(ErrorCode::not_running, operation,
-                         fmt::format("process {}", process.pid), "the process is gone");
+  const auto gone = fail(ErrorCode::not_running, operation, fmt::format("process {}", process.pid),
+                         "the process is gone");
   const UniqueFd held = open_process(process);
   if (!held) return gone;
-  UniqueFd space(
-      ::open(fmt::format("/proc/{}/ns/net", process.pid).c_str(), O_RDONLY | O_CLOEXEC));
+  UniqueFd space(::open(fmt::format("/proc/{}/ns/net", process.pid).c_str(), O_RDONLY | O_CLOEXEC));
   // Gone meanwhile: what was opened may belong to a process with a recycled number.
   if (!space || !is_live(process)) return gone;
   return space;
@@ -148,7 +148,9 @@ NlAddress to_nl(const IpPrefix& prefix) {
   return address;
 }
 
-NlAddress to_nl(const IpAddress& address) { return to_nl(IpPrefix::host(address)); }
+NlAddress to_nl(const IpAddress& address) {
+  return to_nl(IpPrefix::host(address));
+}
 
 std::optional<IpPrefix> from_nl(nl_addr* address) {
   IpPrefix prefix;

@@ -12,11 +12,15 @@
 namespace twinhull::linux_backend {
 namespace {
 
-std::string path_of(const std::string& name) { return "/proc/sys/" + name; }
+std::string path_of(const std::string& name) {
+  return "/proc/sys/" + name;
+}
 
 }  // namespace
 
-bool has_sysctl(const std::string& name) { return ::access(path_of(name).c_str(), F_OK) == 0; }
+bool has_sysctl(const std::string& name) {
+  return ::access(path_of(name).c_str(), F_OK) == 0;
+}
 
 Status set_sysctl(std::string_view operation, const std::string& name, std::string_view value) {
   const auto path = path_of(name);

@@ -27,19 +27,27 @@ int resource_of(ResourceLimit::Kind kind) {
   return RLIMIT_NOFILE;
 }
 
-rlim_t limit_value(std::uint64_t value) { return value == kUnlimited ? RLIM_INFINITY : value; }
+rlim_t limit_value(std::uint64_t value) {
+  return value == kUnlimited ? RLIM_INFINITY : value;
+}
 
 }  // namespace
 
 std::vector<CgroupMount> container_cgroup_mounts(const CgroupLayout& layout) {
   if (layout.kind == CgroupLayoutKind::v2) {
-    return {{.directory = kTop, .type = "cgroup2", .options = {}, .writable = layout.delegates,
+    return {{.directory = kTop,
+             .type = "cgroup2",
+             .options = {},
+             .writable = layout.delegates,
              .aliases = {}}};
   }
   std::vector<CgroupMount> mounts;
   for (const auto& hierarchy : layout.hierarchies) {
-    CgroupMount mount{.directory = {}, .type = "cgroup", .options = hierarchy.options(),
-                      .writable = hierarchy.named(), .aliases = {}};
+    CgroupMount mount{.directory = {},
+                      .type = "cgroup",
+                      .options = hierarchy.options(),
+                      .writable = hierarchy.named(),
+                      .aliases = {}};
     auto name = mount.options;
     if (name.starts_with(kName)) name.erase(0, std::string_view(kName).size());
     mount.directory = std::string(kTop) + '/' + name;
@@ -53,8 +61,11 @@ std::vector<CgroupMount> container_cgroup_mounts(const CgroupLayout& layout) {
     mounts.push_back(std::move(mount));
   }
   if (!layout.unified.empty()) {
-    mounts.push_back({.directory = std::string(kTop) + "/unified", .type = "cgroup2",
-                      .options = {}, .writable = true, .aliases = {}});
+    mounts.push_back({.directory = std::string(kTop) + "/unified",
+                      .type = "cgroup2",
+                      .options = {},
+                      .writable = true,
+                      .aliases = {}});
   }
   return mounts;
 }
@@ -62,9 +73,9 @@ std::vector<CgroupMount> container_cgroup_mounts(const CgroupLayout& layout) {
 std::vector<Limit> plan_limits(const std::vector<ResourceLimit>& limits) {
   std::vector<Limit> planned;
   for (const auto& limit : limits) {
-    planned.push_back({.resource = resource_of(limit.kind),
-                       .value = {.rlim_cur = limit_value(limit.soft),
-                                 .rlim_max = limit_value(limit.hard)}});
+    planned.push_back(
+        {.resource = resource_of(limit.kind),
+         .value = {.rlim_cur = limit_value(limit.soft), .rlim_max = limit_value(limit.hard)}});
   }
   return planned;
 }
@@ -72,8 +83,8 @@ std::vector<Limit> plan_limits(const std::vector<ResourceLimit>& limits) {
 std::vector<Limit> limits_of(pid_t pid) {
   using Kind = ResourceLimit::Kind;
   std::vector<Limit> limits;
-  for (const auto kind : {Kind::open_files, Kind::core_size, Kind::locked_memory,
-                          Kind::processes}) {
+  for (const auto kind :
+       {Kind::open_files, Kind::core_size, Kind::locked_memory, Kind::processes}) {
     Limit limit{.resource = resource_of(kind), .value = {}};
     if (::syscall(SYS_prlimit64, pid, limit.resource, nullptr, &limit.value) == 0) {
       limits.push_back(limit);
@@ -114,10 +125,9 @@ ChildPlan plan_container(const SpawnSpec& spec, const CgroupLayout& layout) {
 CapabilitySet maintenance_capabilities() {
   CapabilitySet set;
   // What package scripts, adduser, chpasswd and chown -R need.
-  for (const unsigned bit :
-       {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_KILL,
-        CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT, CAP_MKNOD,
-        CAP_AUDIT_WRITE, CAP_SETFCAP}) {
+  for (const int bit : {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID,
+                        CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_NET_BIND_SERVICE,
+                        CAP_SYS_CHROOT, CAP_MKNOD, CAP_AUDIT_WRITE, CAP_SETFCAP}) {
     set.mask |= std::uint64_t{1} << bit;
   }
   return set;

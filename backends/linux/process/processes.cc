@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "backends/linux/cgroup/doors.h"
+#include "backends/linux/cgroup/group_base.h"
 #include "backends/linux/cgroup/layout.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/process/container_plan.h"
@@ -39,7 +40,9 @@ Instant boottime() {
   return Instant(seconds(now.tv_sec) + nanoseconds(now.tv_nsec));
 }
 
-std::string name_of(const ProcessRef& process) { return fmt::format("process {}", process.pid); }
+std::string name_of(const ProcessRef& process) {
+  return fmt::format("process {}", process.pid);
+}
 
 Error not_running(std::string_view operation, const ProcessRef& process) {
   return fail(ErrorCode::not_running, operation, name_of(process), "the process is gone");
@@ -132,7 +135,7 @@ class LinuxProcesses final : public Processes {
 
  private:
   Status check(const SpawnSpec& spec) const;
-  Result<Launched> born(const SpawnSpec& spec, const ChildPlan& plan);
+  Result<ProcessRef> born(const SpawnSpec& spec, const ChildPlan& plan);
   Result<CgroupLayout> layout();
   Result<std::vector<sock_filter>> filter(CapabilitySet capabilities);
   Result<ExecOutcome> run_plan(ChildPlan& plan, const ExecSpec& spec, std::uint64_t flags,
@@ -173,6 +176,10 @@ Status LinuxProcesses::check(const SpawnSpec& spec) const {
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return fail(ErrorCode::invalid_argument, kCall, spec.label, "no program is named");
   }
+  if (!valid_group_path(spec.cgroup.text)) {
+    return fail(ErrorCode::invalid_argument, kCall, spec.label,
+                "\"" + spec.cgroup.text + "\" is no control group");
+  }
   struct stat facts{};
   if (::stat(spec.root.c_str(), &facts) != 0) {
     return system_error(kCall, spec.label, errno, "the root directory " + spec.root);
@@ -184,7 +191,7 @@ Status LinuxProcesses::check(const SpawnSpec& spec) const {
 }
 
 /// Brings a child up to its program. On an error nothing of it is left.
-Result<Launched> LinuxProcesses::born(const SpawnSpec& spec, const ChildPlan& plan) {
+Result<ProcessRef> LinuxProcesses::born(const SpawnSpec& spec, const ChildPlan& plan) {
   constexpr auto kCall = "processes.spawn";
   std::uint64_t flags = CLONE_NEWPID;
   if (spec.user_namespace) flags |= CLONE_NEWUSER;
@@ -221,13 +228,18 @@ Result<Launched> LinuxProcesses::born(const SpawnSpec& spec, const ChildPlan& pl
   // The socket closes when the program is executed.
   const int number = receive_control(child.control.get(), message, fd);
   const UniqueFd unexpected(fd);
-  if (number == EPIPE && identity && (is_live(*identity))) return child;
+  if (number == EPIPE && identity) {
+    // A program may end as soon as it ran. Before it runs the child says why it ends, unless it is
+    // killed.
+    const auto ended = reap(child.pidfd.get());
+    if (!ended || !ended->signaled) return *identity;
+  }
   kill_and_reap(child.pidfd.get());
   if (identity) TH_TRY(records_.remove(*identity));
   if (number == 0) return child_error(message, plan, kCall, spec.label);
   if (number == EPIPE || number == ECONNRESET) {
     return fail(ErrorCode::failed, kCall, spec.label,
-                "the init ended at once, or was killed before it ran")
+                "the init was killed before or just after it ran")
         .with_hint("its memory limit may be too low to start");
   }
   return system_error(kCall, spec.label, number, "cannot hear the child");
@@ -241,17 +253,13 @@ Result<ProcessRef> LinuxProcesses::spawn(const SpawnSpec& spec) {
                 fmt::format("process {} is its init already", former->pid));
   }
   TH_ASSIGN(const CgroupLayout layout, this->layout());
-  TH_ASSIGN(const CgroupDoors doors,
-            open_group_doors(layout, options_.cgroup_prefix, spec.cgroup));
+  TH_ASSIGN(const CgroupDoors doors, open_group_doors(layout, options_.cgroup_prefix, spec.cgroup));
   ChildPlan plan = plan_container(spec, layout);
   plan.doors = &doors;
   if (spec.seccomp) {
     TH_ASSIGN(plan.filter, filter(spec.capabilities));
   }
-  TH_ASSIGN(const Launched child, born(spec, plan));
-  const auto identity = process_of(child.pid);
-  if (identity) return *identity;
-  return fail(ErrorCode::failed, "processes.spawn", spec.label, "the init ended at once");
+  return born(spec, plan);
 }
 
 Result<ExecOutcome> LinuxProcesses::run_plan(ChildPlan& plan, const ExecSpec& spec,
@@ -397,9 +405,8 @@ Status LinuxProcesses::set_hostname(ProcessRef init, const std::string& name) {
 
 Status LinuxProcesses::wait_gone(ProcessRef process, Duration timeout) {
   constexpr auto kCall = "processes.wait_gone";
-  const UniqueFd pidfd(process.pid > 0
-                           ? static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0U))
-                           : -1);
+  const UniqueFd pidfd(
+      process.pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0U)) : -1);
   const Instant end = boottime() + timeout;
   // A pidfd becomes readable when the process has ended: for the init of a PID namespace that is
   // after everything else in it.

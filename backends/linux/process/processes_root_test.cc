@@ -4,8 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,7 +23,9 @@ using namespace twinhull::linux_backend::testing;
 
 namespace {
 
-constexpr std::uint64_t bit(unsigned number) { return std::uint64_t{1} << number; }
+constexpr std::uint64_t bit(unsigned number) {
+  return std::uint64_t{1} << number;
+}
 
 template <typename T>
 T must(Result<T> result) {
@@ -127,9 +129,9 @@ BOOST_AUTO_TEST_CASE(the_nodes_mounts_and_switches_are_out_of_reach) {
   BOOST_TEST(node.output(init, "cat /proc/keys /proc/timer_list | wc -c") == "0");
   BOOST_TEST(node.output(init, "ls /sys/firmware | wc -l") == "0");
   // Read-only: also for root inside.
-  for (const std::string path : {"/proc/sys/kernel/domainname", "/sys/class/net/lo/mtu",
-                                 "/sys/fs/cgroup/pids/pids.max",
-                                 "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+  for (const std::string path :
+       {"/proc/sys/kernel/domainname", "/sys/class/net/lo/mtu", "/sys/fs/cgroup/pids/pids.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
     BOOST_TEST(!node.shell(init, "echo 1 > " + path).status.success(), path);
   }
 }
@@ -145,8 +147,9 @@ BOOST_AUTO_TEST_CASE(the_container_sees_its_own_groups_as_the_top) {
     at = end + 1;
   }
   // Its own tree of groups can be written where no limit lies: systemd needs that.
-  BOOST_TEST(node.output(init, "mkdir /sys/fs/cgroup/systemd/x && rmdir /sys/fs/cgroup/systemd/x "
-                               "&& echo made") == "made");
+  BOOST_TEST(node.output(init,
+                         "mkdir /sys/fs/cgroup/systemd/x && rmdir /sys/fs/cgroup/systemd/x "
+                         "&& echo made") == "made");
 }
 
 BOOST_AUTO_TEST_CASE(dangerous_calls_are_refused) {
@@ -210,8 +213,7 @@ BOOST_AUTO_TEST_CASE(links_in_a_root_lead_no_mount_out_of_it) {
   wish.root = root;
   const auto refused = node.kernel.processes().spawn(wish);
   BOOST_REQUIRE(!refused);
-  BOOST_TEST(refused.error().detail.find("/proc") != std::string::npos,
-             refused.error().message());
+  BOOST_TEST(refused.error().detail.find("/proc") != std::string::npos, refused.error().message());
 }
 
 BOOST_AUTO_TEST_CASE(a_user_namespace_makes_root_an_ordinary_user) {
@@ -225,7 +227,7 @@ BOOST_AUTO_TEST_CASE(a_user_namespace_makes_root_an_ordinary_user) {
   const auto init = node.start(wish);
   BOOST_TEST(node.output(init, "id -u") == "0");
   BOOST_TEST(node.output(init, "cat /proc/self/uid_map | tr -s ' '") == " 0 200000 65536");
-  struct stat facts {};
+  struct stat facts{};
   BOOST_REQUIRE(::stat(("/proc/" + std::to_string(init.pid)).c_str(), &facts) == 0);
   BOOST_TEST(facts.st_uid == 200000U);
   BOOST_TEST(node.output(init, "echo x > /dev/null; head -c 3 /dev/zero | wc -c") == "3");
