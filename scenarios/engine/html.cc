@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "scenarios/engine/area_totals.h"
 #include "scenarios/engine/charts.h"
@@ -179,18 +180,25 @@ std::string recording_section(const Recording& recording) {
   return out + "</tbody></table></div></details></div>";
 }
 
-std::string scenario_section(const ScenarioReport& scenario) {
-  const bool open = scenario.outcome == Outcome::failed || !scenario.recordings.empty();
-  std::string out = fmt::format(
-      "<details class=\"scenario {0}\"{1}><summary><span class=\"dot {0}\" title=\"{0}\"></span>"
-      "<span class=\"name\">{2}</span><span class=\"facts\">{3}{4} · {5}{6}</span></summary>",
-      word_of(scenario.outcome), open ? " open" : "", escape_xml(scenario.name),
-      scenario.outcome == Outcome::skipped ? "skipped · " : "",
-      fmt::format("seed {}", scenario.seed), duration_text(scenario.simulated),
-      scenario.crash_points > 0 ? " · " + grouped(scenario.crash_points) + " crash points" : "");
-  out += "<div class=\"body\">";
-  if (!scenario.description.empty())
-    out += "<p class=\"description\">" + escape_xml(scenario.description) + "</p>";
+/// Runs of one scenario with several seeds share an entry.
+using Runs = std::vector<const ScenarioReport*>;
+
+std::vector<Runs> runs_of_area(const SuiteReport& report, const std::string& area) {
+  std::vector<Runs> groups;
+  for (const ScenarioReport& scenario : report.scenarios) {
+    if (scenario.area != area) continue;
+    if (!groups.empty() && groups.back().front()->name == scenario.name &&
+        groups.back().front()->file == scenario.file)
+      groups.back().push_back(&scenario);
+    else
+      groups.push_back({&scenario});
+  }
+  return groups;
+}
+
+/// Everything about one run, below its heading.
+std::string run_body(const ScenarioReport& scenario) {
+  std::string out;
   if (!scenario.problem.empty())
     out += fmt::format("<pre class=\"{}\">{}</pre>",
                        scenario.outcome == Outcome::failed ? "problem" : "note",
@@ -202,10 +210,38 @@ std::string scenario_section(const ScenarioReport& scenario) {
   if (!scenario.steps.empty())
     out += fmt::format("<details class=\"inner\"><summary>{} steps</summary>{}</details>",
                        scenario.steps.size(), step_table(scenario));
-  out += fmt::format(
-      "<p class=\"foot\">{} · {} kernel calls · trace digest {:016x} · {:.0f} ms wall</p>",
-      escape_xml(scenario.file), grouped(scenario.kernel_calls), scenario.digest,
-      scenario.wall_seconds * 1000);
+  return out + fmt::format(
+                   "<p class=\"foot\">{} · seed {} · {} kernel calls · trace digest {:016x} · "
+                   "{:.0f} ms wall</p>",
+                   escape_xml(scenario.file), scenario.seed, grouped(scenario.kernel_calls),
+                   scenario.digest, scenario.wall_seconds * 1000);
+}
+
+std::string scenario_section(const Runs& runs) {
+  const ScenarioReport& first = *runs.front();
+  Outcome outcome = first.outcome;
+  std::uint64_t points = 0;
+  for (const ScenarioReport* run : runs) {
+    if (run->outcome == Outcome::failed) outcome = Outcome::failed;
+    points += run->crash_points;
+  }
+  const bool open = outcome == Outcome::failed || !first.recordings.empty();
+  std::string facts = outcome == Outcome::skipped ? "skipped" : duration_text(first.simulated);
+  if (runs.size() > 1) facts = fmt::format("{} seeds · {}", runs.size(), facts);
+  if (points > 0) facts = fmt::format("{} crash points · {}", grouped(points), facts);
+  std::string out = fmt::format(
+      "<details class=\"scenario {0}\"{1}><summary><span class=\"dot {0}\" title=\"{0}\"></span>"
+      "<span class=\"name\">{2}</span><span class=\"about\">{3}</span>"
+      "<span class=\"facts\">{4}</span></summary><div class=\"body\">",
+      word_of(outcome), open ? " open" : "", escape_xml(first.name), escape_xml(first.description),
+      facts);
+  out += "<p class=\"description\">" + escape_xml(first.description) + "</p>";
+  // Seeds that passed look alike: the first stands for all of them.
+  bool passed_shown = false;
+  for (const ScenarioReport* run : runs) {
+    if (run->outcome != Outcome::failed && std::exchange(passed_shown, true)) continue;
+    out += run_body(*run);
+  }
   return out + "</div></details>";
 }
 
@@ -229,8 +265,7 @@ std::string html_page(const SuiteReport& report) {
     if (&row == &rows.back()) break;
     out += fmt::format("<section id=\"{0}\"><h2>{0} <small>{1} of {2} passed</small></h2>",
                        row.area, row.passed, row.runs);
-    for (const ScenarioReport& scenario : report.scenarios)
-      if (scenario.area == row.area) out += scenario_section(scenario);
+    for (const Runs& runs : runs_of_area(report, row.area)) out += scenario_section(runs);
     out += "</section>";
   }
   return out + "</main></body></html>\n";

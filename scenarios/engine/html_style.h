@@ -62,7 +62,9 @@ details.scenario>summary{display:flex;align-items:center;gap:10px;padding:9px 14
 details.scenario>summary:hover{background:var(--band);border-radius:8px}
 .dot{width:10px;height:10px;border-radius:50%;flex:none;background:var(--idle)}
 .dot.passed{background:var(--good)}.dot.failed{background:var(--bad)}
-.name{font-weight:600}.facts{color:var(--soft);font-size:13px;margin-left:auto;text-align:right}
+.name{font-weight:600;flex:none}
+.about{color:var(--soft);font-size:13px;min-width:0;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+details[open]>summary .about{visibility:hidden}.facts{color:var(--soft);font-size:13px;margin-left:auto;text-align:right;flex:none}
 .body{padding:2px 14px 12px}
 .description{margin:2px 0 8px;color:var(--soft);max-width:80ch}
 .foot{color:var(--soft);font-size:12px;margin:8px 0 0;overflow-wrap:anywhere}
@@ -75,7 +77,7 @@ svg text{fill:var(--soft)}
 svg .lane{text-anchor:end;font-size:12px;fill:var(--ink)}
 svg .grid{stroke:var(--line);stroke-width:1}
 svg .band{fill:var(--band)}
-svg .step.act{fill:var(--act)}svg .step.check{fill:var(--check)}svg .step.idle{fill:var(--idle)}
+svg .step{stroke:var(--panel);stroke-width:.7}svg .step.act{fill:var(--act)}svg .step.check{fill:var(--check)}svg .step.idle{fill:var(--idle)}
 svg .step.bad{fill:var(--bad)}
 svg .up{fill:var(--up)}svg .ct{fill:var(--up-ink);font-size:10px}
 svg .more{text-anchor:end;font-size:10px}
