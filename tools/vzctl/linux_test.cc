@@ -66,15 +66,20 @@ struct RealNode {
   std::string leaks() {
     std::string found;
     Kernel& kernel = node->kernel();
-    for (const std::string& group : kernel.cgroups().children(CgroupPath{}).value())
+    const auto groups = kernel.cgroups().children(CgroupPath{}).value();
+    for (const std::string& group : groups)
       found += "group " + group + "; ";
-    for (const LinkInfo& link : kernel.links().list(NetScope::node()).value())
+    const auto links = kernel.links().list(NetScope::node()).value();
+    for (const LinkInfo& link : links)
       if (link.kind == LinkKind::veth) found += "device " + link.name + "; ";
-    for (const MountInfo& mount : kernel.mounts().list(*node / "/vz/root").value())
+    const auto mounts = kernel.mounts().list(*node / "/vz/root").value();
+    for (const MountInfo& mount : mounts)
       found += "mount " + mount.target + "; ";
-    for (const DirectoryEntry& entry : kernel.files().list(*node / "/vz/lock").value())
+    const auto locks = kernel.files().list(*node / "/vz/lock").value();
+    for (const DirectoryEntry& entry : locks)
       found += "lock file " + entry.name + "; ";
-    for (const LabeledProcess& process : kernel.processes().list().value())
+    const auto processes = kernel.processes().list().value();
+    for (const LabeledProcess& process : processes)
       found += "process " + process.label + "; ";
     return found;
   }
