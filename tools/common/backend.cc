@@ -129,7 +129,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
 
   // The serving end of a migration speaks on our standard streams (spec F3.13).
   if (argv.size() >= 2 && argv[0] == "vzmigrate" && argv[1] == "--serve") {
-    auto channel = linux_backend::serve_standard_streams();
+    auto channel = linux_backend::serve_standard_streams({kMigrationService});
     if (!channel) return report(argv[0], channel.error());
     const Status served = serve_migration(**kernel, layout, **channel);
     return served ? 0 : report(argv[0], served.error());
