@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(a_container_lives_and_leaves_nothing) {
   done("set 101 --hostname two.example.org --save");
   BOOST_TEST(inside("hostname; cat /etc/hostname") == "two.example.org\ntwo.example.org");
   done("set 101 --userpasswd root:s3cret");
-  BOOST_TEST(inside("grep -c \"^root:[^*!:]\" /etc/passwd") == "1");
+  BOOST_TEST(inside("grep -c \"^root:[^*!:]\" /etc/shadow") == "1");
 
   done("restart 101 --wait");
   BOOST_TEST(inside("cat /kept") == "data");
