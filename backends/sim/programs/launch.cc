@@ -75,6 +75,7 @@ Launched as_child(ProcessModel& table, SimProcess& parent, std::vector<std::stri
                   const std::string& directory, const ProcessStreams& streams,
                   std::unique_ptr<Program> program, bool become) {
   if (become) {
+    parent.streams = streams;
     table.replace(parent, std::move(argv), environment, directory, std::move(program));
     return {0, parent.ref.pid};
   }

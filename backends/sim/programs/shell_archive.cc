@@ -46,7 +46,7 @@ void ShellMachine::save(SaveArchive& archive) const {
     if (frame.code) sources.number(frame.code);
   }
   for (const auto& [name, function] : functions_) sources.number(function.code);
-  archive(sources.texts(), sources.number(code_), at_, scope_, streams_, status_, started_, waiting_,
+  archive(sources.texts(), sources.number(code_), at_, scope_, streams_, status_, started_, job_, waiting_,
           waiting_tested_, waiting_jobs_, waiting_job_, computing_, jobs_, job_status_, last_job_,
           instructions_, payments_);
   archive(static_cast<std::uint64_t>(frames_.size()));
@@ -63,7 +63,7 @@ void ShellMachine::save(SaveArchive& archive) const {
 void ShellMachine::load(LoadArchive& archive) {
   std::vector<std::string> texts;
   std::uint32_t number = 0;
-  archive(texts, number, at_, scope_, streams_, status_, started_, waiting_, waiting_tested_,
+  archive(texts, number, at_, scope_, streams_, status_, started_, job_, waiting_, waiting_tested_,
           waiting_jobs_, waiting_job_, computing_, jobs_, job_status_, last_job_, instructions_,
           payments_);
   Sources sources;

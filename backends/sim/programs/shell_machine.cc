@@ -19,7 +19,7 @@ void ShellMachine::handle(ProcessModel& table, SimProcess& process, const Proces
   if (ended_) return;
   switch (event.kind) {
     case ProcessEvent::Kind::start:
-      if (started_) return;
+      if (started_) break;  // a background job: its parent gave it everything
       started_ = true;
       streams_ = process.streams;
       scope_.directory = process.directory;
@@ -188,6 +188,7 @@ void ShellMachine::spawn(Run run, std::uint32_t end) {
   child->streams_ = streams_;
   child->streams_.in = nullptr;
   child->started_ = true;
+  child->job_ = true;
   at_ = end;
   RunSpec spec;
   const SimProcess& self = run.process;
@@ -463,8 +464,15 @@ void ShellMachine::simple(Run run, const SimpleCommand& command) {
     return after_command(run, command.tested);
   }
   if (command.words.empty()) return;
-  const Launched launched =
-      launch(run.table, run.process, std::move(*words), exported(), scope_.directory, streams);
+  // A background job of one command becomes that command, as a forked shell would by execve.
+  const bool last = job_ && frames_.empty() && at_ < code_->code.size() &&
+                    code_->code[at_].op == ShellOp::finish;
+  const Launched launched = launch(run.table, run.process, std::move(*words), exported(),
+                                   scope_.directory, streams, last);
+  if (last && launched.child != 0) {
+    ended_ = true;
+    return;
+  }
   if (run.table.find(run.process.ref) == nullptr) {  // `halt`, `kill $$`: it was us
     ended_ = true;
     return;

@@ -130,6 +130,7 @@ class ShellMachine final : public Program {
   int status_ = 0;
   bool started_ = false;
   bool ended_ = false;
+  bool job_ = false;                      ///< started by `&`
   std::int32_t waiting_ = 0;              ///< foreground child
   bool waiting_tested_ = false;
   bool waiting_jobs_ = false;             ///< `wait`
