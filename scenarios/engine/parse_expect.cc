@@ -97,6 +97,7 @@ class CheckReader {
     reader_.require("over");
     check.over = reader_.duration("over").value_or(Duration(0));
     if (const auto tolerance = reader_.thousandths("tolerance")) check.tolerance = *tolerance;
+    check.real_tolerance = reader_.thousandths("real_tolerance");
     check.throttled_periods = reader_.range("throttled_periods", RangeUnit::count);
     add(std::move(check));
   }

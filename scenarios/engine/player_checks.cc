@@ -175,7 +175,10 @@ Player::Problem Player::check(const CpuShareCheck& check) {
     total_weight += static_cast<double>(check.weights.at(usage.id));
   }
   if (!check.weights.empty() && total_usage <= 0) return "none of the containers used any CPU";
-  const double tolerance = static_cast<double>(check.tolerance) / 1000;  // percent
+  const bool real = !stage_->abilities().virtual_time;
+  const double tolerance =  // percent
+      static_cast<double>(real ? check.real_tolerance.value_or(check.tolerance) : check.tolerance) /
+      1000;
   for (const Usage& usage : usages) {
     const auto used = static_cast<double>((usage.after.usage - usage.before.usage).count());
     if (const auto weight = check.weights.find(usage.id); weight != check.weights.end()) {
@@ -192,7 +195,7 @@ Player::Problem Player::check(const CpuShareCheck& check) {
       const double slack = std::max(wanted, 1.0) * tolerance / 100;
       // A real machine has other work too: what it took away proves nothing. What a container got
       // beyond its due does.
-      const double least = stage_->abilities().virtual_time ? wanted - slack : 0.1;
+      const double least = real ? 0.1 : wanted - slack;
       if (got > wanted + slack || got < least)
         return fmt::format("CT {} used {:.2f} % of one CPU, wanted {:.2f} % +- {} %",
                            usage.id.text(), got, wanted, tolerance);

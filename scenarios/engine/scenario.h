@@ -162,6 +162,7 @@ struct CpuShareCheck {
   std::map<CtId, std::int64_t> weights;   ///< relative shares, in thousandths
   std::map<CtId, std::int64_t> percents;  ///< of one CPU, in thousandths
   Duration over{0};
+  std::optional<std::int64_t> real_tolerance;  ///< the same on a real machine, which has other work
   std::int64_t tolerance = 2'000;  ///< thousandths of a percent: 2000 = 2 %
   std::optional<Range> throttled_periods;
 };
