@@ -203,17 +203,33 @@ Result<CommandEnd> Player::command(const std::string& node, std::vector<std::str
   return stage_->wait(id, timeout);
 }
 
-void Player::ended(const std::vector<std::string>& argv, const CommandEnd& end) {
-  if (!changes_containers(argv)) return;
-  if (end.killed) return disturbed(argv);
-  // Only a command that succeeded is sure to have put everything right.
-  if (end.exit_code != 0) return;
-  for (const std::string& word : subjects(argv)) disturbed_.erase(word.substr(0, word.find(':')));
+std::vector<std::string> Player::marks(const std::string& node,
+                                        const std::vector<std::string>& argv) const {
+  std::vector<std::string> out;
+  if (!changes_containers(argv)) return out;
+  for (const std::string& word : subjects(argv)) {
+    const std::string id = word.substr(0, word.find(':'));
+    // A migration works on both sides.
+    if (argv[0] == "vzmigrate")
+      for (const NodePlan& other : scenario_.nodes) out.push_back(other.name + " " + id);
+    else
+      out.push_back(node + " " + id);
+  }
+  return out;
 }
 
-void Player::disturbed(const std::vector<std::string>& argv) {
-  if (!changes_containers(argv)) return;
-  for (const std::string& word : subjects(argv)) disturbed_.insert(word.substr(0, word.find(':')));
+void Player::ended(const std::string& node, const std::vector<std::string>& argv,
+                   const CommandEnd& end) {
+  if (end.killed) return disturbed(node, argv);
+  // Only a command that succeeded is sure to have put everything right; one that finds no such
+  // container (14) has looked, too.
+  constexpr int kNoSuchContainer = 14;
+  if (end.exit_code != 0 && end.exit_code != kNoSuchContainer) return;
+  for (const std::string& mark : marks(node, argv)) disturbed_.erase(mark);
+}
+
+void Player::disturbed(const std::string& node, const std::vector<std::string>& argv) {
+  for (const std::string& mark : marks(node, argv)) disturbed_.insert(mark);
 }
 
 bool Player::background_work() const {
@@ -248,7 +264,7 @@ Player::Problem Player::judge_invariants(const std::vector<std::string>& nodes) 
     if (!end) return "background command '" + id + "': " + end.error().message();
     if (!end->has_value()) continue;
     command.ended = true;
-    ended(command.argv, **end);
+    ended(command.node, command.argv, **end);
   }
   InvariantScope scope;
   scope.nodes = nodes;

@@ -85,8 +85,11 @@ class Player {
   Problem judge_end(const EndCheck& wanted, const CommandEnd& end, Duration elapsed,
                     const std::string& line) const;
   Problem judge_invariants(const std::vector<std::string>& nodes);
-  void ended(const std::vector<std::string>& argv, const CommandEnd& end);
-  void disturbed(const std::vector<std::string>& argv);
+  /// What a command changes, as "node container".
+  [[nodiscard]] std::vector<std::string> marks(const std::string& node,
+                                               const std::vector<std::string>& argv) const;
+  void ended(const std::string& node, const std::vector<std::string>& argv, const CommandEnd& end);
+  void disturbed(const std::string& node, const std::vector<std::string>& argv);
   [[nodiscard]] bool background_work() const;
   void fail_step(std::size_t index, const std::string& problem);
 
@@ -105,7 +108,7 @@ class Player {
   std::vector<RememberedFile> remembered_;
   std::map<std::string, Background> background_;
   std::vector<TraceDemand> demands_;
-  std::set<std::string> disturbed_;   ///< containers whose operation was broken off
+  std::set<std::string> disturbed_;   ///< "node container" whose operation was broken off
   std::set<std::string> armed_cuts_;  ///< nodes with an armed power cut or kill
   std::size_t position_ = 0;
   bool finished_ = false;

@@ -48,17 +48,17 @@ Player::Problem Player::act(const RunStep& step) {
   }
   const auto end = stage_->wait(*command, step.end.timeout.value_or(kDefaultTimeout));
   if (!end) {
-    disturbed(step.argv);
+    disturbed(step.node, step.argv);
     return "`" + step.line + "`: " + end.error().message();
   }
   const bool cut = armed_cuts_.contains(step.node) && (end->killed || !stage_->is_on(step.node));
   if (end->killed || cut) {
-    disturbed(step.argv);
+    disturbed(step.node, step.argv);
     armed_cuts_.erase(step.node);
     // A command that was broken off has no exit code that could be right or wrong.
     if (armed_cuts_.empty() && step.end.exits == std::vector<int>{0}) return std::nullopt;
   } else {
-    ended(step.argv, *end);
+    ended(step.node, step.argv, *end);
   }
   return judge_end(step.end, *end, stage_->now() - started, step.line);
 }
@@ -69,9 +69,9 @@ Player::Problem Player::act(const WaitStep& step) {
   if (!end) return "'" + step.id + "': " + end.error().message();
   entry.ended = true;
   if (!stage_->is_on(entry.node))
-    disturbed(entry.argv);
+    disturbed(entry.node, entry.argv);
   else
-    ended(entry.argv, *end);
+    ended(entry.node, entry.argv, *end);
   std::string line;
   for (const std::string& word : entry.argv) line += (line.empty() ? "" : " ") + word;
   return judge_end(step.end, *end, stage_->now() - entry.started, line);
@@ -202,7 +202,7 @@ Player::Problem Player::act(const FaultStep& step) {
     case Kind::power_off:
       for (const auto& [id, command] : background_)
         if (!command.ended && (command.node == step.node || command.argv[0] == "vzmigrate"))
-          disturbed(command.argv);
+          disturbed(command.node, command.argv);
       status = stage_->power_off(step.node);
       break;
     case Kind::power_on: status = stage_->power_on(step.node); break;
@@ -212,7 +212,7 @@ Player::Problem Player::act(const FaultStep& step) {
     case Kind::free_disk: status = stage_->fill_disk(step.node, std::nullopt); break;
     case Kind::kill: {
       const Background& entry = background_.at(step.id);
-      disturbed(entry.argv);
+      disturbed(entry.node, entry.argv);
       status = stage_->kill(entry.command);
       break;
     }
