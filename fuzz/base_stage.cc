@@ -35,8 +35,13 @@ const scenario::Scenario& base_scenario() {
       node.disk = {std::uint64_t{4} << 30};
       made.nodes.push_back(node);
     }
-    made.links.push_back({"n1", "n2"});
-    made.templates.push_back({"busybox"});
+    scenario::LinkPlan cable;
+    cable.a = "n1";
+    cable.b = "n2";
+    made.links.push_back(cable);
+    scenario::TemplatePlan busybox;
+    busybox.name = "busybox";
+    made.templates.push_back(busybox);
     // The grammar makes this one anywhere; the others must stay on exactly one node.
     made.twins = {CtId{103}};
     return made;
