@@ -27,12 +27,12 @@ const std::string& good_file() {
     sim::World world(1);
     const auto made = [&world]() -> Status {
       TH_TRY(world.add_node({.name = "n1", .cpus = 2, .memory = {std::uint64_t{1} << 30}}));
-      TH_TRY(world.install_template("n1", "/root", {"busybox", sim::TemplateSpec::Kind::busybox, {}}));
+      TH_TRY(world.install_template("n1", "/tree", {"busybox", sim::TemplateSpec::Kind::busybox, {}}));
       Kernel& kernel = world.kernel("n1");
       TH_TRY(kernel.cgroups().create({"101"}));
       SpawnSpec init;
       init.label = "101";
-      init.root = "/root";
+      init.root = "/tree";
       init.argv = {"/sbin/init"};
       init.cgroup = {"101"};
       TH_TRY(kernel.processes().spawn(init));

@@ -11,6 +11,8 @@
 namespace twinhull::scenario {
 namespace {
 
+const std::string kLockFile = "lock file ";
+
 std::optional<CtId> number_of(std::string_view text) {
   const auto value = parse_integer(text);
   if (!value || *value < CtId::kFirstUsable || *value > CtId::kLastUsable) return std::nullopt;
@@ -155,8 +157,12 @@ class Looker {
 class ContainerJudge {
  public:
   ContainerJudge(std::string where, const ContainerTrace& trace, Strictness strictness,
-                 std::vector<std::string>& out)
-      : where_(std::move(where)), trace_(trace), strictness_(strictness), out_(out) {}
+                 bool rebooted, std::vector<std::string>& out)
+      : where_(std::move(where)),
+        trace_(trace),
+        strictness_(strictness),
+        rebooted_(rebooted),
+        out_(out) {}
 
   void judge() {
     if (strictness_ == Strictness::busy) return;
@@ -166,7 +172,7 @@ class ContainerJudge {
     if (strictness_ == Strictness::disturbed) return;
     if (trace_.private_area && !trace_.config) complain("an area without configuration");
     if (trace_.config && !trace_.private_area) complain("a configuration without area");
-    if (trace_.lock) complain("a lock that nobody holds");
+    if (trace_.lock && !rebooted_) complain("a lock that nobody holds");
     if (trace_.journal) complain("a journal of an operation that has ended");
     if (trace_.running && !trace_.mounted) complain("running, but not mounted");
     if (trace_.running && !trace_.cgroup) complain("running, but without control group");
@@ -180,6 +186,7 @@ class ContainerJudge {
   std::string where_;
   const ContainerTrace& trace_;
   Strictness strictness_;
+  bool rebooted_;
   std::vector<std::string>& out_;
 };
 
@@ -247,13 +254,15 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
       out.push_back(node + ": cannot be looked at: " + trace.error().message());
       continue;
     }
+    const bool rebooted = scope.rebooted.contains(node);
     for (const auto& [id, container] : trace->containers) {
-      ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, out).judge();
+      ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, rebooted, out).judge();
       if (container.config && container.private_area) homes[id].push_back(node);
     }
     if (scope.strictness == Strictness::idle) {
       for (const std::string& stranger : trace->strangers)
-        out.push_back(node + ": left over: " + stranger);
+        if (!rebooted || !stranger.starts_with(kLockFile))
+          out.push_back(node + ": left over: " + stranger);
       judge_names(node, *trace, out);
     }
   }

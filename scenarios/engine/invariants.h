@@ -59,6 +59,9 @@ struct InvariantScope {
   Strictness strictness = Strictness::idle;
   /// Containers whose number is used on several nodes on purpose.
   std::set<CtId> twins;
+  /// Nodes that have lost their power once: the removal of a lock is not synced, so an old lock can
+  /// come back. Its owner is dead, and the next command takes it over.
+  std::set<std::string> rebooted;
 };
 
 /// All violations, one line each; empty = all is well. Nodes without power are left out, and

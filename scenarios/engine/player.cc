@@ -192,6 +192,7 @@ Result<std::unique_ptr<Player>> Player::branch() const {
   copy->remembered_ = remembered_;
   copy->demands_ = demands_;
   copy->disturbed_ = disturbed_;
+  copy->rebooted_ = rebooted_;
   copy->armed_cuts_ = armed_cuts_;
   copy->position_ = position_;
   return copy;
@@ -273,6 +274,7 @@ Player::Problem Player::judge_invariants(const std::vector<std::string>& nodes) 
                      : disturbed_.empty() ? Strictness::idle
                                           : Strictness::disturbed;
   scope.twins = {scenario_.twins.begin(), scenario_.twins.end()};
+  scope.rebooted = rebooted_;
   const auto found = violations(*stage_, scope, remembered_);
   if (found.empty()) return std::nullopt;
   std::string text = "invariant broken: ";

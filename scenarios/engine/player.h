@@ -109,6 +109,7 @@ class Player {
   std::map<std::string, Background> background_;
   std::vector<TraceDemand> demands_;
   std::set<std::string> disturbed_;   ///< "node container" whose operation was broken off
+  std::set<std::string> rebooted_;    ///< nodes that were without power once
   std::set<std::string> armed_cuts_;  ///< nodes with an armed power cut or kill
   std::size_t position_ = 0;
   bool finished_ = false;

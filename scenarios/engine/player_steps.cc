@@ -205,7 +205,10 @@ Player::Problem Player::act(const FaultStep& step) {
           disturbed(command.node, command.argv);
       status = stage_->power_off(step.node);
       break;
-    case Kind::power_on: status = stage_->power_on(step.node); break;
+    case Kind::power_on:
+      status = stage_->power_on(step.node);
+      rebooted_.insert(step.node);
+      break;
     case Kind::cut_link: status = stage_->set_link(step.node, step.peer, false); break;
     case Kind::mend_link: status = stage_->set_link(step.node, step.peer, true); break;
     case Kind::fill_disk: status = stage_->fill_disk(step.node, step.leave); break;
