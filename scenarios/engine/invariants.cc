@@ -168,8 +168,9 @@ class ContainerJudge {
     if (strictness_ == Strictness::busy) return;
     const bool known = trace_.config || trace_.private_area;
     if (!known && trace_.running) complain("a process without configuration and area");
-    if (!known && trace_.mounted) complain("a mount without configuration and area");
     if (strictness_ == Strictness::disturbed) return;
+    // A create that was killed may leave its mount: the area has its real name last.
+    if (!known && trace_.mounted) complain("a mount without configuration and area");
     if (trace_.private_area && !trace_.config) complain("an area without configuration");
     if (trace_.config && !trace_.private_area) complain("a configuration without area");
     if (trace_.lock && !rebooted_) complain("a lock that nobody holds");
