@@ -24,10 +24,9 @@ class Performance {
   void play() {
     while (!source_.empty() && plan_.steps.size() < kMostSteps) {
       scenario::Step next = fuzz::next_step(source_);
-      // A node that an armed cut has put out is booted by its operator before the next command.
-      if (const auto* run = std::get_if<scenario::RunStep>(&next.action);
-          run != nullptr && !player_.stage().is_on(run->node))
-        step(fuzz::boot(run->node));
+      // A node that an armed cut has put out is booted by its operator before anything else.
+      for (const scenario::NodePlan& node : plan_.nodes)
+        if (!player_.stage().is_on(node.name)) step(fuzz::boot(node.name));
       step(std::move(next));
     }
     converge();

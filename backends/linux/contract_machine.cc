@@ -1,3 +1,4 @@
+#include "backends/linux/channel/channels.h"
 #include "backends/linux/contract_machine.h"
 
 #include <fmt/format.h>
@@ -168,8 +169,8 @@ NodeOptions ContractMachine::options(const std::string& name) const {
 }
 
 Result<std::unique_ptr<contract::ContractStage>> ContractMachine::make_stage() {
-  TH_ASSIGN(auto kernel, open_kernel(options("node")));
-  TH_ASSIGN(auto peer, open_kernel(options("peer")));
+  TH_ASSIGN(auto kernel, open_kernel(options("node"), make_channels));
+  TH_ASSIGN(auto peer, open_kernel(options("peer"), make_channels));
   return std::make_unique<LinuxStage>(std::move(kernel), std::move(peer), top_);
 }
 

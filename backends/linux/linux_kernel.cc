@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "backends/linux/cgroup/cgroups.h"
-#include "backends/linux/channel/channels.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/files.h"
 #include "backends/linux/host/clock.h"
@@ -22,12 +21,22 @@
 namespace twinhull::linux_backend {
 namespace {
 
+/// Of a program that talks to no other node.
+class NoChannels final : public Channels {
+ public:
+  Result<std::unique_ptr<Channel>> connect(const PeerAddress& peer, const std::string& /*service*/,
+                                           Duration /*timeout*/) override {
+    return fail(ErrorCode::not_supported, "channels.connect", peer.text(),
+                "this program was built without channels to other nodes");
+  }
+};
+
 class LinuxKernel final : public Kernel {
  public:
   explicit LinuxKernel(NodeOptions options) : options_(std::move(options)) {}
 
   /// The ports refer to one another; they are made in the order of their needs.
-  Status open() {
+  Status open(ChannelsFactory channels) {
     clock_ = make_clock(options_);
     files_ = make_files(options_);
     mounts_ = make_mounts(options_);
@@ -35,7 +44,7 @@ class LinuxKernel final : public Kernel {
     TH_ASSIGN(cgroups_, make_cgroups(options_));
     TH_ASSIGN(processes_, make_processes(options_, *cgroups_));
     TH_ASSIGN(links_, make_links(options_, *processes_));
-    channels_ = make_channels(options_);
+    channels_ = channels != nullptr ? channels(options_) : std::make_unique<NoChannels>();
     host_ = make_host(options_, *quotas_);
     return {};
   }
@@ -78,7 +87,8 @@ Status enter_network(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options) {
+Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options,
+                                            ChannelsFactory channels) {
   if (::geteuid() != 0) {
     return fail(ErrorCode::not_permitted, "kernel.open", "node " + options.name,
                 "the Linux backend works as root only")
@@ -86,7 +96,7 @@ Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options) {
   }
   if (!options.network_namespace.empty()) TH_TRY(enter_network(options.network_namespace));
   auto kernel = std::make_unique<LinuxKernel>(options);
-  TH_TRY(kernel->open());
+  TH_TRY(kernel->open(channels));
   return kernel;
 }
 

@@ -49,9 +49,16 @@ struct NodeOptions {
   std::atomic<bool>* stop = nullptr;
 };
 
-/// Opens the kernel of a node. Enters `network_namespace` with the calling thread.
+/// Makes the Channels port: make_channels() of channel/channels.h. A pointer, for what it needs
+/// (libarchive with its XML and Unicode libraries) takes 8 ms of each start of a program, and
+/// programs that talk to no other node shall not link it.
+using ChannelsFactory = std::unique_ptr<Channels> (*)(const NodeOptions& options);
+
+/// Opens the kernel of a node. Enters `network_namespace` with the calling thread. Without
+/// `channels` its Channels refuse every connection with not_supported.
 /// Errors: not_permitted (not root), not_supported (names the missing mechanism), not_found.
-Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options);
+Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options,
+                                            ChannelsFactory channels = nullptr);
 
 /// Wraps the standard streams of this process as the serving end of a channel whose peer called
 /// Channels::connect. Afterwards standard input is empty and standard output is the error stream.

@@ -102,7 +102,7 @@ int run_simulated(const BackendChoice& choice, CommandFunction command,
 
 #ifdef TWINHULL_HAVE_LINUX
 int run_on_linux(const BackendChoice& choice, CommandFunction command,
-                 const std::vector<std::string>& argv) {
+                 const std::vector<std::string>& argv, const RemoteAccess& remote) {
   NodeFile node;
   if (!choice.node.empty()) {
     auto described = read_node_file(choice.node);
@@ -118,7 +118,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   options.peers = node.peers;
   options.stop = &stop_requested();
   options.data_directory = node.layout_root + "/vz";
-  auto kernel = linux_backend::open_kernel(options);
+  auto kernel = linux_backend::open_kernel(options, remote.channels);
   if (!kernel) return report(argv[0], kernel.error(), ExitCode::no_kernel_support);
   const Layout layout{node.layout_root};
   const auto ready = is_set_up(**kernel, layout);
@@ -128,8 +128,8 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
       return report(argv[0], done.error());
 
   // The serving end of a migration speaks on our standard streams (spec F3.13).
-  if (argv.size() >= 2 && argv[0] == "vzmigrate" && argv[1] == "--serve") {
-    auto channel = linux_backend::serve_standard_streams({kMigrationService});
+  if (remote.serve != nullptr && argv.size() >= 2 && argv[1] == "--serve") {
+    auto channel = remote.serve();
     if (!channel) return report(argv[0], channel.error());
     const Status served = serve_migration(**kernel, layout, **channel);
     return served ? 0 : report(argv[0], served.error());
@@ -191,7 +191,8 @@ Result<BackendChoice> take_backend_options(std::vector<std::string>& argv) {
 }
 
 int run_on_backend(const BackendChoice& choice, CommandFunction command,
-                   std::vector<std::string> argv) {
+                   std::vector<std::string> argv,
+                   [[maybe_unused]] const RemoteAccess& remote) {
   BackendChoice decided = choice;
   bool say_so = false;
   if (decided.backend.empty()) {
@@ -205,7 +206,7 @@ int run_on_backend(const BackendChoice& choice, CommandFunction command,
   }
   if (decided.backend == "sim") return run_simulated(decided, command, argv, say_so);
 #ifdef TWINHULL_HAVE_LINUX
-  return run_on_linux(decided, command, argv);
+  return run_on_linux(decided, command, argv, remote);
 #else
   return report(argv[0],
                 fail(ErrorCode::not_supported, "node.open", "backend linux",

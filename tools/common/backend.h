@@ -2,12 +2,18 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "runtime/config/layout.h"
+#include "runtime/kernel/channels.h"
 #include "runtime/kernel/result.h"
 #include "runtime/node/session.h"
+
+namespace twinhull::linux_backend {
+struct NodeOptions;
+}
 
 namespace twinhull::tools {
 
@@ -43,9 +49,17 @@ struct NodeFile {
 /// Errors: not_found, corrupt (naming the file, key and reason).
 Result<NodeFile> read_node_file(const std::string& path);
 
+/// How a program reaches other real nodes and answers them. Empty for programs that talk to no
+/// other node: what it needs would cost each of their starts several milliseconds.
+struct RemoteAccess {
+  std::unique_ptr<Channels> (*channels)(const linux_backend::NodeOptions& options) = nullptr;
+  /// The serving end on our standard streams.
+  Result<std::unique_ptr<Channel>> (*serve)() = nullptr;
+};
+
 /// Runs `command` with `argv` on the chosen node and returns its exit code. Speaks on the
 /// process's standard streams. The simulator's world is locked, loaded, and saved afterwards.
 int run_on_backend(const BackendChoice& choice, CommandFunction command,
-                   std::vector<std::string> argv);
+                   std::vector<std::string> argv, const RemoteAccess& remote = {});
 
 }  // namespace twinhull::tools

@@ -5,6 +5,11 @@
 
 #include "tools/commands.h"
 #include "tools/common/backend.h"
+#ifdef TWINHULL_TALKS
+#include "backends/linux/channel/channels.h"
+#include "backends/linux/linux_kernel.h"
+#include "runtime/migrate/serve.h"
+#endif
 
 #define TH_STRING_INNER(x) #x
 #define TH_STRING(x) TH_STRING_INNER(x)
@@ -20,5 +25,12 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s: %s\n", words[0].c_str(), choice.error().message().c_str());
     return choice.error().exit_code;
   }
-  return run_on_backend(*choice, find_command(words[0]), words);
+  RemoteAccess remote;
+#ifdef TWINHULL_TALKS
+  remote.channels = &twinhull::linux_backend::make_channels;
+  remote.serve = [] {
+    return twinhull::linux_backend::serve_standard_streams({twinhull::kMigrationService});
+  };
+#endif
+  return run_on_backend(*choice, find_command(words[0]), words, remote);
 }

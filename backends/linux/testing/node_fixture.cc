@@ -1,3 +1,4 @@
+#include "backends/linux/channel/channels.h"
 #include "backends/linux/testing/node_fixture.h"
 
 #include <fcntl.h>
@@ -144,7 +145,7 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
 }
 
 Result<std::unique_ptr<Kernel>> TestNode::open() const {
-  return open_kernel(options_);
+  return open_kernel(options_, make_channels);
 }
 
 Status TestNode::enter() const {
