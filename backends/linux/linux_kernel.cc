@@ -36,7 +36,7 @@ class LinuxKernel final : public Kernel {
   explicit LinuxKernel(NodeOptions options) : options_(std::move(options)) {}
 
   /// The ports refer to one another; they are made in the order of their needs.
-  Status open(ChannelsFactory channels) {
+  Status open(ChannelsFactory make) {
     clock_ = make_clock(options_);
     files_ = make_files(options_);
     mounts_ = make_mounts(options_);
@@ -44,7 +44,11 @@ class LinuxKernel final : public Kernel {
     TH_ASSIGN(cgroups_, make_cgroups(options_));
     TH_ASSIGN(processes_, make_processes(options_, *cgroups_));
     TH_ASSIGN(links_, make_links(options_, *processes_));
-    channels_ = channels != nullptr ? channels(options_) : std::make_unique<NoChannels>();
+    if (make != nullptr) {
+      channels_ = make(options_);
+    } else {
+      channels_ = std::make_unique<NoChannels>();
+    }
     host_ = make_host(options_, *quotas_);
     return {};
   }
