@@ -265,6 +265,10 @@ void World::advance(Duration length) {
   engine.drain_killed();
 }
 
+Duration World::time_left() const {
+  return kClockEnd - impl_->state.engine.now();
+}
+
 Instant World::now() const {
   return impl_->state.engine.now();
 }

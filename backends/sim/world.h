@@ -97,8 +97,10 @@ class World {
   /// kill -9 for a command: none of its code runs any more, as if its process vanished; kernel
   /// calls of it that follow give node_down and have no effect.
   Status kill(CommandId command);
-  /// Runs everything that is due within `length` and moves the clock.
+  /// Runs everything that is due within `length` and moves the clock, at most by time_left().
   void advance(Duration length);
+  /// How far the clock can still go: a world lasts 200 years.
+  [[nodiscard]] Duration time_left() const;
   [[nodiscard]] Instant now() const;
   /// No command runs: save() is allowed.
   [[nodiscard]] bool at_rest() const;

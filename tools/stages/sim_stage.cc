@@ -102,6 +102,9 @@ class SimStage final : public scenario::Stage {
 
   [[nodiscard]] Duration now() const override { return world_->now() - start_; }
   Status advance(Duration length) override {
+    if (length > world_->time_left()) {
+      return fail(ErrorCode::invalid_argument, "stage.advance", "", "a world lasts 200 years");
+    }
     world_->advance(length);
     return {};
   }

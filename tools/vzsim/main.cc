@@ -206,6 +206,11 @@ int main(int argc, char** argv) {
     if (!parsed)
       return report(fail(ErrorCode::invalid_argument, "options", "advance " + length,
                          "not a duration: use a number with ns, us, ms, s, m, h or d"));
+    if (*parsed > world->time_left()) {
+      return report(fail(ErrorCode::invalid_argument, "options", "advance " + length,
+                         "a world lasts 200 years, and " +
+                             tools::duration_text(world->time_left()) + " are left"));
+    }
     world->advance(*parsed);
   } else if (power_off->parsed()) {
     done = world->power_off(target);

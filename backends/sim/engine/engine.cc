@@ -68,7 +68,7 @@ void Engine::restore_timer(const Timer& timer, Action action) {
 
 bool Engine::run_next(Instant latest) {
   const auto first = events_.begin();
-  if (first == events_.end() || first->first.first > latest) return false;
+  if (first == events_.end() || first->first.first > std::min(latest, kClockEnd)) return false;
   now_ = first->first.first;
   Action action = std::move(first->second);
   events_.erase(first);
@@ -81,7 +81,7 @@ bool Engine::run_next(Instant latest) {
 void Engine::run_until(Instant until) {
   while (run_next(until)) {
   }
-  now_ = std::max(now_, until);
+  now_ = std::max(now_, std::min(until, kClockEnd));
 }
 
 Fiber* Engine::start_fiber(std::uint32_t node, std::int32_t pid, Action body) {
@@ -243,7 +243,7 @@ void Engine::save(SaveArchive& archive) const {
 
 void Engine::load(LoadArchive& archive) {
   archive(seed_, now_, next_sequence_, next_fiber_, digest_);
-  require_sane(now_ >= Instant{}, "the clock is before the beginning");
+  require_sane(now_ >= Instant{} && now_ <= kClockEnd, "the clock is out of its range");
   require_sane(next_sequence_ != 0 && next_fiber_ != 0, "a counter is zero");
   loaded_sequence_ = next_sequence_;
 }

@@ -41,7 +41,16 @@ struct Timer {
   }
 };
 
-/// `at` moved by `length`, held inside the range of the clock instead of overflowing.
+/// Where a world's clock stands still: 200 years after its beginning. Calendar times, and sums of
+/// a time and a length that a clock can show, then stay inside 64 bits of nanoseconds.
+inline constexpr Instant kClockEnd{std::chrono::hours(200 * 365 * 24)};
+
+/// When a world begins: 2026-01-01 00:00:00 UTC.
+inline constexpr WallTime kWorldBegins{seconds(1'767'225'600)};
+static_assert(kWorldBegins.time_since_epoch() < Duration::max() - kClockEnd.time_since_epoch());
+
+/// `at` moved by `length`, held inside the range of the type instead of overflowing. What lies
+/// after kClockEnd never comes.
 constexpr Instant later(Instant at, Duration length) {
   if (length > Duration::zero() && at > Instant::max() - length) return Instant::max();
   return at + length;
@@ -127,9 +136,9 @@ class Engine {
   /// Puts a saved timer back under its old time and sequence. Loading code only.
   /// Throws CorruptWorld when it lies in the past or its sequence is taken or was never given out.
   void restore_timer(const Timer& timer, Action action);
-  /// Runs everything due until `until` and leaves the clock there.
+  /// Runs everything due until `until` and leaves the clock there, or at kClockEnd.
   void run_until(Instant until);
-  /// Runs the next event if it is due not later than `latest`. False = there is none.
+  /// Runs the next event if it is due not later than `latest` and kClockEnd. False = there is none.
   bool run_next(Instant latest);
   [[nodiscard]] bool idle() const { return events_.empty(); }
 

@@ -1,6 +1,7 @@
 #include "backends/sim/engine/engine.h"
 
 #include <boost/test/unit_test.hpp>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -252,6 +253,27 @@ BOOST_AUTO_TEST_CASE(times_at_the_end_of_the_clock_do_not_overflow) {
   Timer timer = engine.schedule_in(Duration::max(), [] {});
   BOOST_TEST((timer.at == Instant::max()));
   engine.cancel(timer);
+}
+
+BOOST_AUTO_TEST_CASE(the_clock_stands_still_at_its_end) {
+  Engine engine(1);
+  bool last = false;
+  bool beyond = false;
+  engine.schedule(kClockEnd, [&last] { last = true; });
+  engine.schedule(kClockEnd + Duration(1), [&beyond] { beyond = true; });
+  engine.run_until(Instant::max());
+  BOOST_TEST((engine.now() == kClockEnd));
+  BOOST_TEST(last);
+  BOOST_TEST(!beyond);
+
+  std::string saved;
+  SaveArchive out(saved);
+  engine.save(out);
+  const std::int64_t too_late = (kClockEnd + Duration(1)).time_since_epoch().count();
+  std::memcpy(saved.data() + sizeof(std::uint64_t), &too_late, sizeof too_late);  // after the seed
+  Engine damaged(1);
+  LoadArchive in(saved);
+  BOOST_CHECK_THROW(damaged.load(in), CorruptWorld);
 }
 
 BOOST_AUTO_TEST_CASE(archives_refuse_garbage) {

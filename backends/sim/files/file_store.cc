@@ -5,9 +5,6 @@
 namespace twinhull::sim {
 namespace {
 
-// 2026-01-01 00:00:00 UTC: when every world begins.
-constexpr WallTime kWorldBegins{seconds(1'767'225'600)};
-
 constexpr std::int64_t as_signed(std::uint64_t value) {
   return static_cast<std::int64_t>(value);
 }

@@ -364,9 +364,8 @@ int id(AppletCall& call) {
 
 /// Calendar time: the world begins on 2026-01-01 00:00:00 UTC.
 int date(AppletCall& call) {
-  const std::int64_t second =
-      1'767'225'600 + call.table.node().engine.now().time_since_epoch().count() / 1'000'000'000;
-  const std::chrono::sys_seconds time{std::chrono::seconds(second)};
+  const auto time = std::chrono::floor<std::chrono::seconds>(
+      kWorldBegins + call.table.node().engine.now().time_since_epoch());
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day ymd(day);
   const auto clock = std::chrono::hh_mm_ss(time - day);
@@ -386,7 +385,7 @@ int date(AppletCall& call) {
       continue;
     }
     switch (format[++i]) {
-      case 's': call.out += std::to_string(second); break;
+      case 's': call.out += std::to_string(time.time_since_epoch().count()); break;
       case 'N': call.out += fmt::format("{:09}", call.table.node().engine.now().time_since_epoch().count() % 1'000'000'000); break;
       case 'Y': call.out += std::to_string(static_cast<int>(ymd.year())); break;
       case 'm': call.out += fmt::format("{:02}", month); break;
