@@ -63,6 +63,15 @@ struct Error {
   std::optional<std::uint64_t> limit;      ///< the amount allowed
   std::shared_ptr<const Error> cause;      ///< the lower error that led to this one
 
+  // Out of line: every function that returns a Result would otherwise hold a copy of them, which
+  // doubles the code and the time to compile it.
+  Error();
+  Error(const Error&);
+  Error(Error&&) noexcept;
+  Error& operator=(const Error&);
+  Error& operator=(Error&&) noexcept;
+  ~Error();
+
   /// Sets the fact and hands the error on, so that it can be built in one expression.
   Error&& with_errno(int number) &&;
   Error&& with_exit_code(int number) &&;
