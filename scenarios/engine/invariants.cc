@@ -157,11 +157,12 @@ class Looker {
 class ContainerJudge {
  public:
   ContainerJudge(std::string where, const ContainerTrace& trace, Strictness strictness,
-                 bool rebooted, std::vector<std::string>& out)
+                 bool rebooted, bool halted, std::vector<std::string>& out)
       : where_(std::move(where)),
         trace_(trace),
         strictness_(strictness),
         rebooted_(rebooted),
+        halted_(halted),
         out_(out) {}
 
   void judge() {
@@ -177,6 +178,7 @@ class ContainerJudge {
     if (trace_.journal) complain("a journal of an operation that has ended");
     if (trace_.running && !trace_.mounted) complain("running, but not mounted");
     if (trace_.running && !trace_.cgroup) complain("running, but without control group");
+    if (halted_) return;
     if (!trace_.running && trace_.cgroup) complain("a control group, but not running");
     if (!trace_.running && trace_.link) complain("a network device, but not running");
     if (!trace_.running && trace_.live) complain("live settings, but not running");
@@ -188,6 +190,7 @@ class ContainerJudge {
   const ContainerTrace& trace_;
   Strictness strictness_;
   bool rebooted_;
+  bool halted_;
   std::vector<std::string>& out_;
 };
 
@@ -257,7 +260,9 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
     }
     const bool rebooted = scope.rebooted.contains(node);
     for (const auto& [id, container] : trace->containers) {
-      ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, rebooted, out).judge();
+      const bool halted = scope.halted.contains({node, id});
+      ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, rebooted, halted, out)
+          .judge();
       if (container.config && container.private_area) homes[id].push_back(node);
     }
     if (scope.strictness == Strictness::idle) {

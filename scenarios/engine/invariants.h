@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scenarios/engine/stage.h"
@@ -62,6 +63,9 @@ struct InvariantScope {
   /// Nodes that have lost their power once: the removal of a lock is not synced, so an old lock can
   /// come back. Its owner is dead, and the next command takes it over.
   std::set<std::string> rebooted;
+  /// Containers whose init ended by itself, by node: nothing watches them, so that the next command
+  /// takes down what is left ("vzctl status": mounted down).
+  std::set<std::pair<std::string, CtId>> halted;
 };
 
 /// All violations, one line each; empty = all is well. Nodes without power are left out, and

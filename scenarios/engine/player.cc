@@ -70,6 +70,17 @@ std::vector<std::string> subjects(const std::vector<std::string>& argv) {
   return out;
 }
 
+/// Whether a command that runs on `there` changes container `id` of `node`. A name may be any's.
+bool works_on(const std::vector<std::string>& argv, const std::string& there,
+              const std::string& node, CtId id) {
+  if (!changes_containers(argv) || (argv[0] != "vzmigrate" && there != node)) return false;
+  const auto words = subjects(argv);
+  return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+    const auto number = parse_integer(word.substr(0, word.find(':')));
+    return !number || *number == id.value;
+  });
+}
+
 }  // namespace
 
 Duration TraceDemand::between(Duration from, Duration to) const {
@@ -140,6 +151,7 @@ bool Player::play(std::size_t index) {
 
   Problem problem = std::visit([&](const auto& action) { return act(action); }, step.action);
   report_.steps.back().end = stage_->now();
+  note_halts(step);
   if (!problem) problem = judge_invariants(affected_nodes(step, node_names()));
   if (!problem) return true;
   fail_step(index, *problem);
@@ -193,6 +205,8 @@ Result<std::unique_ptr<Player>> Player::branch() const {
   copy->demands_ = demands_;
   copy->disturbed_ = disturbed_;
   copy->rebooted_ = rebooted_;
+  copy->halted_ = halted_;
+  copy->life_seen_ = life_seen_;
   copy->armed_cuts_ = armed_cuts_;
   copy->position_ = position_;
   return copy;
@@ -227,10 +241,31 @@ void Player::ended(const std::string& node, const std::vector<std::string>& argv
   constexpr int kNoSuchContainer = 14;
   if (end.exit_code != 0 && end.exit_code != kNoSuchContainer) return;
   for (const std::string& mark : marks(node, argv)) disturbed_.erase(mark);
+  std::erase_if(halted_, [&](const auto& entry) { return works_on(argv, node, entry.first, entry.second); });
 }
 
 void Player::disturbed(const std::string& node, const std::vector<std::string>& argv) {
   for (const std::string& mark : marks(node, argv)) disturbed_.insert(mark);
+}
+
+void Player::note_halts(const Step& step) {
+  const auto records = stage_->life_records();
+  const auto* run = std::get_if<RunStep>(&step.action);
+  for (; life_seen_ < records.size(); ++life_seen_) {
+    const LifeRecord& record = records[life_seen_];
+    const auto number = parse_integer(record.label);
+    if (!number) continue;
+    const CtId id{static_cast<std::uint32_t>(*number)};
+    const bool by_command =
+        (run != nullptr && works_on(run->argv, run->node, record.node, id)) ||
+        std::any_of(background_.begin(), background_.end(), [&](const auto& item) {
+          return !item.second.load && works_on(item.second.argv, item.second.node, record.node, id);
+        });
+    if (record.up)
+      halted_.erase({record.node, id});
+    else if (!by_command)
+      halted_.insert({record.node, id});
+  }
 }
 
 bool Player::background_work() const {
@@ -275,6 +310,7 @@ Player::Problem Player::judge_invariants(const std::vector<std::string>& nodes) 
                                           : Strictness::disturbed;
   scope.twins = {scenario_.twins.begin(), scenario_.twins.end()};
   scope.rebooted = rebooted_;
+  scope.halted = halted_;
   const auto found = violations(*stage_, scope, remembered_);
   if (found.empty()) return std::nullopt;
   std::string text = "invariant broken: ";

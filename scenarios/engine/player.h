@@ -90,6 +90,8 @@ class Player {
                                                const std::vector<std::string>& argv) const;
   void ended(const std::string& node, const std::vector<std::string>& argv, const CommandEnd& end);
   void disturbed(const std::string& node, const std::vector<std::string>& argv);
+  /// Finds the containers whose init has ended since the last step without a command's doing.
+  void note_halts(const Step& step);
   [[nodiscard]] bool background_work() const;
   void fail_step(std::size_t index, const std::string& problem);
 
@@ -110,6 +112,8 @@ class Player {
   std::vector<TraceDemand> demands_;
   std::set<std::string> disturbed_;   ///< "node container" whose operation was broken off
   std::set<std::string> rebooted_;    ///< nodes that were without power once
+  std::set<std::pair<std::string, CtId>> halted_;  ///< init ended by itself, nobody cleaned up yet
+  std::size_t life_seen_ = 0;         ///< life records that note_halts() has seen
   std::set<std::string> armed_cuts_;  ///< nodes with an armed power cut or kill
   std::size_t position_ = 0;
   bool finished_ = false;
