@@ -1,5 +1,13 @@
 // A container's life by commands, on the real kernel. Root only.
+#include <poll.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <utility>
+#include <vector>
 
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/processes.h"
@@ -47,6 +55,51 @@ BOOST_AUTO_TEST_CASE(a_container_lives_and_leaves_nothing) {
   BOOST_TEST(leaks() == "");
   done("destroy 101");
   BOOST_TEST(!node().kernel().files().stat(node() / "/vz/private/101").value().has_value());
+}
+
+struct Typing {
+  std::string after;  ///< once the terminal has shown this
+  std::string keys;
+};
+
+/// `vzctl enter 101` on a terminal of 100 columns and 40 rows: what it showed, and its exit code.
+std::pair<std::string, int> typed(RealNode& node, const std::vector<Typing>& dialogue) {
+  int terminal = -1;
+  const winsize size{.ws_row = 40, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+  const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
+  if (child == 0) ::_exit(node.enter());
+  BOOST_REQUIRE(child > 0);
+  std::string shown;
+  std::size_t next = 0;
+  pollfd wait{.fd = terminal, .events = POLLIN, .revents = 0};
+  while (::poll(&wait, 1, 20'000) > 0) {
+    char buffer[4096];
+    const ssize_t got = ::read(terminal, buffer, sizeof buffer);
+    if (got <= 0) break;  // EIO: the last user of the other side has gone
+    shown.append(buffer, static_cast<std::size_t>(got));
+    if (next == dialogue.size() || shown.find(dialogue[next].after) == std::string::npos) continue;
+    const std::string& keys = dialogue[next++].keys;
+    BOOST_REQUIRE_EQUAL(::write(terminal, keys.data(), keys.size()), std::ssize(keys));
+  }
+  ::close(terminal);  // hangs up: a shell that still waits ends
+  int status = 0;
+  BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+  return {shown, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
+}
+
+BOOST_AUTO_TEST_CASE(enter_gives_a_working_terminal) {
+  done("create 101 --ostemplate busybox --hostname one");
+  done("start 101 --wait");
+  const auto [shown, code] = typed(*this, {{"#", "tty; stty size; hostname; sleep 100\n"},
+                                           {"\none", "\x03"},
+                                           {"^C", "exit 7\n"}});
+  BOOST_TEST(shown.find("/dev/pts/") != std::string::npos, shown);
+  BOOST_TEST(shown.find("40 100") != std::string::npos, shown);
+  BOOST_TEST(shown.find("\none") != std::string::npos, shown);
+  // Ctrl-C reached the program inside, not the command: the shell went on.
+  BOOST_TEST(code == 7, shown);
+  done("stop 101 --fast");
+  BOOST_TEST(leaks() == "");
 }
 
 BOOST_AUTO_TEST_CASE(what_a_container_left_that_halted_by_itself_is_removed) {

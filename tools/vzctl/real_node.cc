@@ -45,6 +45,13 @@ RealNode::Outcome RealNode::vzctl(std::string_view words, std::string input) {
   return {code, console.out_text, console.error_text};
 }
 
+int RealNode::enter() {
+  CapturedConsole console;
+  Session session{node_->kernel(), layout_, console};
+  session.own_streams = true;
+  return tools::vzctl(session, std::vector<std::string>{"vzctl", "enter", "101"});
+}
+
 void RealNode::done(std::string_view words) {
   const Outcome outcome = vzctl(words);
   BOOST_TEST(outcome.code == 0, words << ": " << outcome.text());

@@ -30,7 +30,9 @@ class RealNode {
 
   /// Runs vzctl with these words (quotes as in a shell) and says how long it took.
   Outcome vzctl(std::string_view words, std::string input = {});
-  /// The same; the test fails unless it ends with 0.
+  /// `vzctl enter 101` on the streams of this process; the exit code.
+  int enter();
+  /// As vzctl(); the test fails unless it ends with 0.
   void done(std::string_view words);
   /// What a shell command in CT 101 prints, without the last newline; the whole outcome when it
   /// fails.
