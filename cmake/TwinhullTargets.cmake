@@ -58,7 +58,9 @@ target_link_libraries(twinhull_test_main PRIVATE twinhull_test_options)
 # Precompiled headers, one for libraries and one for tests; twinhull_library and twinhull_test use them.
 foreach(kind IN ITEMS common tests)
   add_library(twinhull_pch_${kind} STATIC ${CMAKE_SOURCE_DIR}/cmake/pch/empty.cc)
-  target_precompile_headers(twinhull_pch_${kind} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch/${kind}.h)
+  # By a short name: an absolute path would be part of what ccache compares between checkouts.
+  target_include_directories(twinhull_pch_${kind} PRIVATE ${CMAKE_SOURCE_DIR}/cmake)
+  target_precompile_headers(twinhull_pch_${kind} PRIVATE <pch/${kind}.h>)
   target_link_libraries(twinhull_pch_${kind} PRIVATE fmt::fmt)
 endforeach()
 target_link_libraries(twinhull_pch_common PRIVATE twinhull_options)
