@@ -68,6 +68,17 @@ struct CgroupSample {
   std::uint64_t pids_limit_hits = 0;
 };
 
+/// What the kernel holds a group to now, each value as its setter would return it. std::nullopt: the
+/// group has no such controller (for `quota`, as well: no limit).
+struct CgroupLimits {
+  std::optional<CpuShares> shares;
+  std::optional<CpuQuota> quota;
+  std::optional<CpuSet> cpus;
+  std::optional<MemoryLimit> memory;
+  std::optional<std::uint64_t> pids;
+  bool operator==(const CgroupLimits&) const = default;
+};
+
 enum class FreezeState : std::uint8_t { thawed, freezing, frozen };
 
 /// Control groups of one node, all controllers of a group under one path. Linux: v1, hybrid or v2
@@ -108,6 +119,8 @@ class Cgroups {
   /// Processes in the subtree, ascending by number.
   virtual Result<std::vector<ProcessRef>> processes(const CgroupPath& path) = 0;
   virtual Result<CgroupSample> sample(const CgroupPath& path) = 0;
+  /// Reads the limits back; never not_supported.
+  virtual Result<CgroupLimits> limits(const CgroupPath& path) = 0;
 };
 
 }  // namespace twinhull

@@ -28,6 +28,7 @@ class V1Groups : public GroupBase {
   Result<FreezeState> freeze_state(const CgroupPath& path) override;
   Result<std::uint64_t> kill_all(const CgroupPath& path) override;
   Result<CgroupSample> sample(const CgroupPath& path) override;
+  Result<CgroupLimits> limits(const CgroupPath& path) override;
 
  protected:
   [[nodiscard]] std::vector<std::string> mounts() const override;
@@ -41,6 +42,8 @@ class V1Groups : public GroupBase {
 
  private:
   Status set_period_and_quota(const CgroupPath& path, const CpuQuota& quota);
+  /// Quota of the group whose directory in the cpu hierarchy is given.
+  Result<std::optional<CpuQuota>> kept_quota(const std::string& directory, const CgroupPath& path);
   Result<MemoryLimit> kept_memory(const CgroupPath& path, bool with_swap);
 };
 

@@ -28,6 +28,7 @@ class V2Groups final : public GroupBase {
   Result<FreezeState> freeze_state(const CgroupPath& path) override;
   Result<std::uint64_t> kill_all(const CgroupPath& path) override;
   Result<CgroupSample> sample(const CgroupPath& path) override;
+  Result<CgroupLimits> limits(const CgroupPath& path) override;
 
  protected:
   [[nodiscard]] std::vector<std::string> mounts() const override;

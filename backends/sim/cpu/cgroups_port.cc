@@ -239,6 +239,16 @@ class SimCgroups final : public Cgroups {
     return sample;
   }
 
+  Result<CgroupLimits> limits(const CgroupPath& path) override {
+    TH_ASSIGN(Cgroup * group, open("cgroups.limits", path));
+    const CpuTree& cpu = model().cpu();
+    return CgroupLimits{.shares = CpuShares{cpu.weight(group->cpu)},
+                        .quota = cpu.quota(group->cpu),
+                        .cpus = set_of(cpu.allowed(group->cpu)),
+                        .memory = model().memory().limit(group->memory),
+                        .pids = group->most_tasks};
+  }
+
  private:
   [[nodiscard]] CgroupModel& model() const { return cgroups_of(gate_.node()); }
 

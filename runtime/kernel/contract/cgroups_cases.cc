@@ -65,6 +65,34 @@ CASE(paths_are_checked_first) {
   REFUSED(cgroups.remove({}), invalid_argument);
 }
 
+CASE(limits_are_read_back_as_the_setters_kept_them) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create(kGroup));
+  const CgroupLimits fresh = MUST(cgroups.limits(kGroup));
+  BOOST_CHECK((fresh.shares == CpuShares{}));
+  BOOST_CHECK(!fresh.quota);
+  BOOST_CHECK((fresh.cpus == MUST(stage.kernel().host().info()).online_cpus));
+  BOOST_CHECK((fresh.memory == MemoryLimit{}));
+  BOOST_CHECK(fresh.pids == kUnlimited);
+
+  CgroupLimits kept;
+  kept.shares = MUST(cgroups.set_cpu_shares(kGroup, {2000}));
+  kept.quota = MUST(cgroups.set_cpu_quota(kGroup, CpuQuota{.quota = milliseconds(30)}));
+  kept.cpus = MUST(cgroups.set_cpus(kGroup, CpuSet{{fresh.cpus->cpus.front()}}));
+  kept.memory = MUST(cgroups.set_memory(kGroup, {.memory = {(std::uint64_t{64} << 20) + 5}}));
+  kept.pids = MUST(cgroups.set_pids(kGroup, 20));
+  BOOST_CHECK(MUST(cgroups.limits(kGroup)) == kept);
+
+  MUST(cgroups.set_cpu_shares(kGroup, CpuShares{}));
+  MUST(cgroups.set_cpu_quota(kGroup, std::nullopt));
+  MUST(cgroups.set_cpus(kGroup, std::nullopt));
+  MUST(cgroups.set_memory(kGroup, MemoryLimit{}));
+  MUST(cgroups.set_pids(kGroup, kUnlimited));
+  BOOST_CHECK(MUST(cgroups.limits(kGroup)) == fresh);
+  REFUSED(cgroups.limits(kMissing), not_found);
+  REFUSED(cgroups.limits({"a//b"}), invalid_argument);
+}
+
 CASE(eight_levels_are_allowed) {
   Cgroups& cgroups = stage.kernel().cgroups();
   std::string path;

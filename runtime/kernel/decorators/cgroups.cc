@@ -65,6 +65,9 @@ class ObservedCgroups final : public Cgroups {
   Result<CgroupSample> sample(Path path) override {
     return hook_.call("cgroups.sample", path.text, [&] { return inner_.sample(path); });
   }
+  Result<CgroupLimits> limits(Path path) override {
+    return hook_.call("cgroups.limits", path.text, [&] { return inner_.limits(path); });
+  }
 
  private:
   Cgroups& inner_;

@@ -211,6 +211,19 @@ void Describer::add(const CgroupSample& sample) {
       sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits);
 }
 
+void Describer::add(const CgroupLimits& limits) {
+  out_ += "shares=";
+  (*this)(limits.shares);
+  out_ += " quota=";
+  (*this)(limits.quota);
+  out_ += " cpus=";
+  (*this)(limits.cpus);
+  out_ += " memory=";
+  (*this)(limits.memory);
+  out_ += " pids=";
+  (*this)(limits.pids);
+}
+
 void Describer::add(const TreeLimit& limit) {
   out_ += "bytes=";
   add(limit.bytes);

@@ -94,6 +94,7 @@ class Describer {
   void add(const MemoryLimit& limit);
   void add(FreezeState state);
   void add(const CgroupSample& sample);
+  void add(const CgroupLimits& limits);
   void add(QuotaMechanism mechanism) { out_ += to_string(mechanism); }
   void add(const TreeLimit& limit);
   void add(const TreeUsage& usage);
