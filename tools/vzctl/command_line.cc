@@ -39,6 +39,10 @@ constexpr Row kRows[] = {
      "  vzctl restart 101 --wait\n"},
     {Command::status, "status", "", "Tell the state of a container",
      "  vzctl status 101            # VEID 101 exist mounted running\n"},
+    {Command::explain, "explain", "", "Tell why a container is limited as it is",
+     "  vzctl explain 101                  # every limit that acts\n"
+     "  vzctl explain web1 cpulimit ram    # these, set or not\n"
+     "  vzctl explain 101 --json\n"},
     {Command::mount, "mount", "", "Mount a container's private area", "  vzctl mount 101\n"},
     {Command::umount, "umount", "", "Unmount a container's private area", "  vzctl umount 101\n"},
     {Command::set, "set", "",
@@ -208,6 +212,10 @@ class Grammar {
             ->type_name("MODE");
         app_.add_flag("--crypted", invocation_.set.crypted, "the password is a hash");
         add_parameters(app_, options_, {});
+        break;
+      case Command::explain:
+        app_.add_option("PARAMETER", invocation_.words, "options of vzctl set, without dashes");
+        app_.add_flag("-j,--json", invocation_.json, "as JSON");
         break;
       case Command::enter:
         app_.add_option("--exec", command_, "run this command instead of a shell");

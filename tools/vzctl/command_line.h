@@ -20,6 +20,7 @@ enum class Command : std::uint8_t {
   stop,
   restart,
   status,
+  explain,
   mount,
   umount,
   set,
@@ -41,7 +42,8 @@ struct Invocation {
   container::StopOptions stop;
   container::MountOptions mount;
   container::SetOptions set;
-  std::vector<std::string> words;  ///< the command of exec*, enter --exec; the file of runscript
+  bool json = false;               ///< explain
+  std::vector<std::string> words;  ///< parameters of explain; the command of exec*, enter --exec; the file of runscript
 };
 
 /// Text that was asked for instead: --help, --version.

@@ -14,6 +14,7 @@
 #include "runtime/node/log.h"
 #include "tools/commands.h"
 #include "tools/vzctl/command_line.h"
+#include "tools/vzctl/explanation.h"
 
 namespace twinhull::tools {
 namespace {
@@ -94,6 +95,14 @@ Result<int> run(Context& context, const Invocation& invocation) {
       TH_ASSIGN(const container::State state,
                 container::observe(context.kernel(), context.layout(), context.node, id));
       context.session.console.out(container::status_line(id, state) + "\n");
+      return 0;
+    }
+    case Command::explain: {
+      TH_TRY(require_configured(context, id));
+      TH_ASSIGN(const container::ExplainedContainer explained,
+                container::explain(context, id, invocation.words));
+      context.session.console.out(invocation.json ? ctl::explanation_json(explained)
+                                                  : ctl::explanation_text(explained));
       return 0;
     }
     case Command::exec:

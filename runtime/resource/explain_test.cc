@@ -1,0 +1,109 @@
+#include "runtime/resource/explain.h"
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+
+using namespace twinhull;
+using namespace twinhull::resource;
+
+ConfigFile file_of(std::string_view text) {
+  return ConfigFile::parse(text, "test").value();
+}
+
+/// A running container on a node of two CPUs.
+struct Facts {
+  explicit Facts(std::string_view text, std::string_view global = "")
+      : node(interpret_node_config(file_of(global), Layout{}).value()), saved(file_of(text)) {
+    host.online_cpus = CpuSet{{0, 1}};
+    host.cpu_mhz = 2000;
+    effective = saved;
+  }
+  std::vector<Explanation> explain(const std::vector<std::string>& wanted = {}) {
+    settings = interpret_ct_settings(effective, node, CtId{101}, "101.conf").value();
+    ExplainFacts facts{.settings = settings, .effective = effective, .saved = saved,
+                       .saved_path = "/etc/vz/conf/101.conf",
+                       .sample = sample ? &*sample : nullptr, .node = node,
+                       .node_path = "/etc/vz/vz.conf", .host = host, .kept = kept,
+                       .sampled = sampled, .uptime = seconds(100), .disk = disk,
+                       .mechanism = disk ? QuotaMechanism::simulated : QuotaMechanism::none};
+    return resource::explain(facts, wanted);
+  }
+  Explanation one(const std::string& name) {
+    const auto all = explain({name});
+    BOOST_REQUIRE_EQUAL(all.size(), 1U);
+    return all.front();
+  }
+
+  NodeConfig node;
+  ConfigFile saved;
+  ConfigFile effective;
+  std::optional<ConfigFile> sample;
+  HostInfo host;
+  std::optional<CgroupLimits> kept;
+  std::optional<CgroupSample> sampled;
+  std::optional<TreeUsage> disk;
+  CtSettings settings;
+};
+
+BOOST_AUTO_TEST_CASE(every_origin_is_told_apart) {
+  Facts facts("# mine\nCPUUNITS=\"2000\"\nCPULIMIT=\"50\"\nORIGIN_SAMPLE=\"basic\"\nNUMPROC=\"40\"\n",
+              "SWAPPAGES=\"100\"\n");
+  facts.sample = file_of("CPUUNITS=\"1000\"\nCPULIMIT=\"50\"\n");
+  BOOST_REQUIRE(facts.effective.set("NUMPROC", "20"));
+  BOOST_TEST(facts.one("cpuunits").source == "/etc/vz/conf/101.conf line 2, CPUUNITS=\"2000\"");
+  BOOST_CHECK(facts.one("cpuunits").origin == Origin::container);
+  BOOST_CHECK(facts.one("cpulimit").origin == Origin::sample);
+  BOOST_TEST(facts.one("cpulimit").source.ends_with("as in the sample basic"));
+  BOOST_CHECK(facts.one("numproc").origin == Origin::live);
+  BOOST_TEST(facts.one("numproc").source.ends_with("saved is NUMPROC=\"40\""));
+  BOOST_TEST(facts.one("numproc").asked == "20");
+  BOOST_CHECK(facts.one("swap").origin == Origin::node);
+  BOOST_TEST(facts.one("swap").source == "/etc/vz/vz.conf line 1, SWAPPAGES=\"100\"");
+  BOOST_CHECK(facts.one("ram").origin == Origin::builtin);
+}
+
+BOOST_AUTO_TEST_CASE(only_limits_that_act_are_listed_unless_they_are_asked_for) {
+  Facts facts("CPUS=\"1\"\n");
+  std::vector<std::string> names;
+  for (const Explanation& row : facts.explain()) names.push_back(row.parameter);
+  BOOST_TEST((names == std::vector<std::string>{"cpuunits", "cpus", "ram", "diskspace"}));
+  BOOST_TEST(facts.one("numproc").asked == "unlimited");
+}
+
+BOOST_AUTO_TEST_CASE(what_the_kernel_keeps_and_did_is_told) {
+  Facts facts("CPULIMIT=\"150\"\nCPUS=\"1\"\nPHYSPAGES=\"16384:16384\"\nNUMPROC=\"40\"\n");
+  facts.kept = CgroupLimits{.shares = CpuShares{1024},
+                            .quota = CpuQuota{.quota = milliseconds(100)},
+                            .cpus = CpuSet{{0, 1}},
+                            .memory = MemoryLimit{.memory = {std::uint64_t{64} << 20}},
+                            .pids = 40};
+  facts.sampled = CgroupSample{};
+  facts.sampled->cpu = {seconds(50), 200, 31, milliseconds(1500)};
+  facts.sampled->memory.usage = {(std::uint64_t{10} << 20) + 1};
+  facts.sampled->memory.oom_kills = 2;
+  facts.sampled->pids_limit_hits = 1;
+  const Explanation limit = facts.one("cpulimit");
+  BOOST_TEST(limit.kept == "100 ms of CPU time in each 100 ms");
+  BOOST_TEST(limit.hit == "throttled in 31 of 200 (16 %) periods, its queues stood still for 1.5 s in all");
+  // The smaller of CPULIMIT and CPUS acts (spec F4.4).
+  BOOST_TEST(limit.meaning.starts_with("at most 1.00 CPUs' time"));
+  BOOST_TEST(limit.meaning.find("--cpus is the smaller") != std::string::npos);
+  BOOST_TEST(facts.one("cpuunits").used.ends_with("50 % of one CPU on average"));
+  BOOST_TEST(facts.one("ram").asked == "64 MiB");
+  BOOST_TEST(facts.one("ram").hit == "processes inside were killed for it: 2 times");
+  BOOST_TEST(facts.one("numproc").hit == "forks were refused: once");
+}
+
+BOOST_AUTO_TEST_CASE(disks_say_what_counts_them) {
+  Facts facts("DISKSPACE=\"1024:2048\"\nDISKINODES=\"10:20\"\n");
+  BOOST_TEST(facts.one("diskspace").kept ==
+             "nothing: the file system below the private area offers no quota");
+  facts.disk = TreeUsage{.bytes = {std::uint64_t{1} << 20}, .inodes = {20},
+                         .limit = {{std::uint64_t{1} << 20}, {20}}};
+  BOOST_TEST(facts.one("diskspace").asked == "1 MiB soft, 2 MiB hard");
+  BOOST_TEST(facts.one("diskspace").kept == "1 MiB by simulated");
+  BOOST_TEST(facts.one("diskinodes").hit == "it is full: writes are refused");
+}
+
+}  // namespace
