@@ -2,8 +2,10 @@
 #include "backends/linux/contract_machine.h"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -55,6 +57,19 @@ void remove_groups(const fs::path& group) {
   ::rmdir(group.c_str());
 }
 
+/// Who holds CAP_SYS_RESOURCE is not bound by a hard limit of ext4 (capabilities(7)). Containers never
+/// hold it; here the cases themselves write into the trees.
+Status leave_quota_to_the_kernel() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  __user_cap_data_struct sets[2] = {};
+  if (::syscall(SYS_capget, &header, sets) != 0)
+    return system_error(kOperation, "capabilities", errno);
+  sets[0].effective &= ~(1U << CAP_SYS_RESOURCE);
+  if (::syscall(SYS_capset, &header, sets) != 0)
+    return system_error(kOperation, "capabilities", errno);
+  return {};
+}
+
 class LinuxStage final : public contract::ContractStage {
  public:
   LinuxStage(std::unique_ptr<Kernel> kernel, std::unique_ptr<Kernel> peer, std::string top)
@@ -87,9 +102,10 @@ class LinuxStage final : public contract::ContractStage {
 
 }  // namespace
 
-ContractMachine::ContractMachine(std::string top, std::string self)
+ContractMachine::ContractMachine(std::string top, std::string self, std::string disk)
     : top_(std::move(top)),
       self_(std::move(self)),
+      disk_(std::move(disk)),
       prefix_("twinhull-" + fs::path(top_).filename().string().substr(3)) {}
 
 Result<std::unique_ptr<ContractMachine>> ContractMachine::set_up(const std::string& self,
@@ -97,10 +113,16 @@ Result<std::unique_ptr<ContractMachine>> ContractMachine::set_up(const std::stri
   if (::geteuid() != 0)
     return fail(ErrorCode::not_permitted, kOperation, "this machine",
                 "the contract of the Linux backend can be checked as root only");
+  const char* const wanted = std::getenv("TWINHULL_CONTRACT_DISK");
+  const std::string disk = wanted == nullptr ? "btrfs" : wanted;
+  if (disk != "btrfs" && disk != "ext4" && disk != "xfs")
+    return fail(ErrorCode::invalid_argument, kOperation, "TWINHULL_CONTRACT_DISK",
+                "is " + disk + ", not btrfs, ext4 or xfs");
+  if (disk == "ext4") TH_TRY(leave_quota_to_the_kernel());
   std::string top = "/tmp/th-contract-XXXXXX";
   if (::mkdtemp(top.data()) == nullptr)
     return system_error(kOperation, top, errno, "cannot make a directory");
-  std::unique_ptr<ContractMachine> machine(new ContractMachine(top, self));
+  std::unique_ptr<ContractMachine> machine(new ContractMachine(top, self, disk));
   TH_TRY(machine->prepare(vzload));
   return machine;
 }
@@ -148,14 +170,27 @@ Status ContractMachine::make_template(const std::string& vzload) {
 }
 
 Status ContractMachine::make_quota_area() {
-  const std::string image = top_ + "/btrfs.disk";
+  const std::string image = top_ + "/" + disk_ + ".disk";
   std::ofstream(image).close();
   std::error_code error;
   fs::resize_file(image, std::uintmax_t{1} << 30, error);  // sparse
   if (error) return fail(ErrorCode::failed, kOperation, image, error.message());
-  TH_TRY(run_tool_well({"mkfs.btrfs", "-q", image}, kOperation, image));
-  TH_TRY(run_tool_well({"mount", "-o", "loop", image, top_ + "/quota"}, kOperation, image));
-  return run_tool_well({"btrfs", "quota", "enable", top_ + "/quota"}, kOperation, image);
+  if (disk_ == "btrfs") {
+    TH_TRY(run_tool_well({"mkfs.btrfs", "-q", image}, kOperation, image));
+    TH_TRY(run_tool_well({"mount", "-o", "loop", image, top_ + "/quota"}, kOperation, image));
+    return run_tool_well({"btrfs", "quota", "enable", top_ + "/quota"}, kOperation, image);
+  }
+  if (disk_ == "ext4") {
+    TH_TRY(run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Oquota,project", "-Equotatype=prjquota",
+                          image},
+                         kOperation, image));
+  } else {
+    TH_TRY(run_tool_well({"mkfs.xfs", "-q", image}, kOperation, image));
+  }
+  TH_TRY(run_tool_well({"mount", "-o", "loop,prjquota", image, top_ + "/quota"}, kOperation, image));
+  std::error_code ignored;
+  fs::remove(top_ + "/quota/lost+found", ignored);  // cases see an empty directory
+  return {};
 }
 
 NodeOptions ContractMachine::options(const std::string& name) const {
@@ -193,7 +228,7 @@ std::vector<std::string> ContractMachine::leftovers() const {
   }
   for (const auto& device : fs::directory_iterator("/sys/block", ignored)) {
     const std::string file = read_text(device.path() / "loop/backing_file");
-    if (file.starts_with(top_) && !file.starts_with(top_ + "/btrfs.disk"))
+    if (file.starts_with(top_) && !file.starts_with(top_ + "/" + disk_ + ".disk"))
       found.push_back("loop device " + device.path().filename().string() + " on " + file);
   }
   for (const char* directory : {"/node/scratch", "/peer/scratch", "/quota"})

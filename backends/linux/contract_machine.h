@@ -15,9 +15,11 @@ namespace twinhull::linux_backend {
 /// in a mount and a network namespace of this process, and in control groups of its own prefix.
 class ContractMachine {
  public:
-  /// Enters new namespaces with the calling thread, makes a btrfs with quota on a loop device and
-  /// a template tree from busybox and `vzload`. `self` is run as `self --serve SERVICE` for peers.
-  /// Errors: not_permitted (not root), not_found (busybox), failed (a tool).
+  /// Enters new namespaces with the calling thread, makes a file system with quota on a loop device
+  /// and a template tree from busybox and `vzload`. `self` is run as `self --serve SERVICE` for
+  /// peers. The file system is the one that TWINHULL_CONTRACT_DISK names: btrfs (the default), ext4
+  /// or xfs with project quota; with ext4 the calling thread gives CAP_SYS_RESOURCE up.
+  /// Errors: not_permitted (not root), not_found (busybox), failed (a tool), invalid_argument.
   static Result<std::unique_ptr<ContractMachine>> set_up(const std::string& self,
                                                          const std::string& vzload);
   /// Takes everything down, whatever happened before.
@@ -32,7 +34,7 @@ class ContractMachine {
   [[nodiscard]] std::vector<std::string> leftovers() const;
 
  private:
-  explicit ContractMachine(std::string top, std::string self);
+  ContractMachine(std::string top, std::string self, std::string disk);
   Status prepare(const std::string& vzload);
   Status make_template(const std::string& vzload);
   Status make_quota_area();
@@ -40,6 +42,7 @@ class ContractMachine {
 
   const std::string top_;  ///< "/tmp/th-contract-XXXXXX"
   const std::string self_;
+  const std::string disk_;  ///< "btrfs", "ext4", "xfs"
   const std::string prefix_;  ///< of control groups
 };
 

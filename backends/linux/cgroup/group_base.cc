@@ -40,7 +40,9 @@ bool valid_group_path(std::string_view path) {
 
 std::uint64_t weight_of(CpuShares shares) {
   const auto value = std::clamp(shares.value, kLeastShares, kMostShares);
-  return 1 + (value - kLeastShares) * (kMostWeight - 1) / (kMostShares - kLeastShares);
+  // To the nearest: the usual 1024 comes back as 1024, and no group gets a whole step too little.
+  constexpr auto kRange = kMostShares - kLeastShares;
+  return 1 + ((value - kLeastShares) * (kMostWeight - 1) + kRange / 2) / kRange;
 }
 
 CpuShares shares_of(std::uint64_t weight) {

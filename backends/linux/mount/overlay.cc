@@ -67,6 +67,14 @@ bool set_layer(int context, const char* key, const std::string& path, std::vecto
   return ::fsconfig(context, FSCONFIG_SET_STRING, key, through.c_str(), 0) == 0;
 }
 
+/// Whether a context takes overlay's options one by one. Before Linux 6.5 it collects any text and
+/// parses it as mount(2) does when the mount is made: "lowerdir+" is unknown there, and commas are
+/// refused. Such a kernel also takes an option that nobody knows.
+bool parses_each_option() {
+  const UniqueFd probe(::fsopen("overlay", FSOPEN_CLOEXEC));
+  return probe && ::fsconfig(probe.get(), FSCONFIG_SET_STRING, "twinhull", "probe", 0) != 0;
+}
+
 }  // namespace
 
 std::string escape_layer(std::string_view path) {
@@ -100,6 +108,10 @@ Status mount_overlay(std::string_view operation, const std::string& place,
       return make_mount_private(operation, place);
     }
     return overlay_error(operation, place, errno, "cannot mount the overlay");
+  }
+  if (!parses_each_option()) {
+    TH_TRY(mount_classic(operation, place, spec));
+    return make_mount_private(operation, place);
   }
   // Shown in the mount table, nothing more.
   if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "source", "overlay", 0) != 0)

@@ -64,6 +64,28 @@ Status enter_network_namespace(const std::string& path) {
   return {};
 }
 
+/// How a disk is made and mounted.
+struct DiskRecipe {
+  std::vector<std::string> make;  ///< the image's name follows
+  const char* type;
+  const char* options;  ///< of the file system; nullptr: none
+};
+
+DiskRecipe recipe_for(TestDisk disk, const std::string& label) {
+  switch (disk) {
+    case TestDisk::btrfs:
+      return {{"mkfs.btrfs", "-q", "-K", "-msingle", "-L", label}, "btrfs", nullptr};
+    case TestDisk::ext4_project:
+      return {{"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard,quotatype=prjquota", "-Oquota,project"},
+              "ext4",
+              "prjquota"};
+    case TestDisk::xfs_project: return {{"mkfs.xfs", "-q", "-K"}, "xfs", "prjquota"};
+    case TestDisk::ext4:
+    case TestDisk::plain: break;
+  }
+  return {{"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard"}, "ext4", nullptr};
+}
+
 bool is_node_name(const std::string& name) {
   if (name.empty() || name.size() > 8) return false;
   for (const char letter : name)
@@ -126,18 +148,21 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
     if (!file || ::ftruncate(file.get(), static_cast<off_t>(options.disk_size.value)) != 0)
       return system_error(kOperation, image, errno, "cannot make the disk");
   }
-  const bool btrfs = options.disk == TestDisk::btrfs;
-  if (btrfs) {
-    TH_TRY(run_tool_well({"mkfs.btrfs", "-q", "-K", "-msingle", "-L", "th-" + options_.name, image},
-                         kOperation, image));
-  } else {
-    TH_TRY(
-        run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Enodiscard", image}, kOperation, image));
-  }
+  const DiskRecipe recipe = recipe_for(options.disk, "th-" + options_.name);
+  auto tool = recipe.make;
+  tool.push_back(image);
+  TH_TRY(run_tool_well(tool, kOperation, image));
   TH_ASSIGN(const LoopDevice device, attach_loop(image, kOperation));
-  if (::mount(device.path.c_str(), root().c_str(), btrfs ? "btrfs" : "ext4", MS_NOATIME, nullptr) !=
-      0)
-    return system_error(kOperation, image, errno, "cannot mount the disk");
+  if (::mount(device.path.c_str(), root().c_str(), recipe.type, MS_NOATIME, recipe.options) != 0) {
+    const int number = errno;
+    if (number == EINVAL && recipe.options != nullptr)
+      return fail(ErrorCode::not_supported, kOperation, image,
+                  std::string("this kernel mounts no ") + recipe.type + " with project quota")
+          .with_errno(number)
+          .with_hint("it needs CONFIG_QUOTA and CONFIG_QFMT_V2 for ext4, CONFIG_XFS_QUOTA for xfs");
+    return system_error(kOperation, image, number, "cannot mount the disk");
+  }
+  const bool btrfs = options.disk == TestDisk::btrfs;
   if (!btrfs) return {};
   UniqueFd top(::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!top) return system_error(kOperation, root(), errno);

@@ -17,9 +17,11 @@ namespace twinhull::linux_backend::testing {
 
 /// What the node's /vz lies on.
 enum class TestDisk : std::uint8_t {
-  btrfs,  ///< a btrfs image with quota counting on
-  ext4,   ///< an ext4 image without quota; trees are images when `image_quota` is on
-  plain,  ///< a directory of the machine's /tmp
+  btrfs,         ///< a btrfs image with quota counting on
+  ext4,          ///< an ext4 image without quota; trees are images when `image_quota` is on
+  plain,         ///< a directory of the machine's /tmp
+  ext4_project,  ///< an ext4 image with project quota (needs CONFIG_QUOTA and CONFIG_QFMT_V2)
+  xfs_project,   ///< an xfs image with project quota (needs CONFIG_XFS_QUOTA)
 };
 
 struct TestNodeOptions {
@@ -40,7 +42,7 @@ class TestNode {
  public:
   /// Makes the node "th-<pid>-<name>"; `name` is [a-z0-9]{1,8}, unique in the process. The calling
   /// thread ends up in a mount namespace of this process's own and in the node's network namespace.
-  /// Errors: not_permitted (not root), not_supported (what is missing).
+  /// Errors: not_permitted (not root), not_supported (what is missing, such as project quota).
   static Result<std::unique_ptr<TestNode>> make(const std::string& name,
                                                 const TestNodeOptions& options = {});
   ~TestNode();
