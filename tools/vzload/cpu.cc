@@ -27,6 +27,21 @@ void spin_until(double when) {
     for (int i = 0; i < 2000; ++i) sink = sink + 1;
 }
 
+double thread_cpu_seconds() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+/// Burns CPU time, not time on the clock: a worker that had to wait still gets what it asks for,
+/// until `when`.
+void burn(double cpu_seconds, double when) {
+  volatile std::uint64_t sink = 0;
+  const double enough = thread_cpu_seconds() + cpu_seconds;
+  while (thread_cpu_seconds() < enough && steady_seconds() < when)
+    for (int i = 0; i < 2000; ++i) sink = sink + 1;
+}
+
 void sleep_until(double when) {
   const double left = when - steady_seconds();
   if (left <= 0) return;
@@ -45,8 +60,13 @@ void* work(void* argument) {
       step = static_cast<std::size_t>((slice_start - worker.started) / worker.step_seconds);
     if (step >= worker.percents->size()) break;
     const double slice_end = slice_start + kSlice;
-    spin_until(slice_start + kSlice * (*worker.percents)[step] / 100.0);
-    sleep_until(slice_end);
+    const unsigned percent = (*worker.percents)[step];
+    if (percent >= 100) {
+      spin_until(slice_end);
+    } else {
+      burn(kSlice * percent / 100.0, slice_end);
+      sleep_until(slice_end);
+    }
     // A worker that was throttled does not catch up: demand is per time, not a backlog.
     slice_start = std::max(slice_end, steady_seconds() - kSlice);
   }

@@ -1,0 +1,64 @@
+// Predicted beside measured: the figures of all cases, their errors and the bars.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/fidelity/beds.h"
+#include "bench/fidelity/cases.h"
+
+namespace twinhull::fidelity {
+
+enum class Kind : std::uint8_t { share, limited_share, throttled_periods, throttled_time, oom_bytes, victim };
+
+/// One row of the table.
+struct Figure {
+  std::string name;   ///< of the case
+  std::string group;
+  Kind kind = Kind::share;
+  double predicted = 0, measured = 0;
+  double spread = 0;            ///< largest - smallest of the repetitions that count
+  std::string predicted_text, measured_text;  ///< victims
+  [[nodiscard]] double error() const;         ///< part of the measured value; 1 = 100 %
+};
+
+/// What was asked for, and what became of it.
+struct Plan {
+  std::vector<Case> cases;
+  Duration length = seconds(4);  ///< of one measurement, at least
+  Duration settle = milliseconds(500);
+  unsigned repetitions = 3;
+};
+
+struct Report {
+  std::vector<Figure> figures;
+  unsigned measurements = 0, discarded = 0;
+  std::vector<std::string> disturbed;  ///< cases that no repetition measured undisturbed
+};
+
+/// The bars of one kind: largest allowed median and worst error.
+struct Bar {
+  Kind kind;
+  const char* title;
+  double median, worst;
+};
+const std::vector<Bar>& bars();
+
+/// Runs every case on both. Progress goes to the error stream.
+Result<Report> compare(const Plan& plan, OwnedBed& simulated, OwnedBed& real);
+
+struct Verdict {
+  std::size_t count = 0;
+  double median = 0, worst = 0;
+  std::string worst_name;
+};
+Verdict judge(const Report& report, Kind kind);
+
+/// `heading` describes machine, command and time.
+std::string markdown(const Plan& plan, const Report& report, const std::string& heading);
+std::string json(const Plan& plan, const Report& report, const std::string& machine);
+/// Measured across, predicted up: every CPU figure is a dot, the diagonal is a perfect model.
+std::string svg(const Report& report);
+
+}  // namespace twinhull::fidelity

@@ -1,0 +1,93 @@
+// fidelity: the same loads on the simulator and on the real kernel, and how far they lie apart.
+// Needs root. Exit status: 0 = compared, 1 = could not, 3 = compared, and errors are above --fail.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "bench/fidelity/compare.h"
+
+namespace {
+
+using namespace twinhull;
+using namespace twinhull::fidelity;
+
+bool put(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream stream(path);
+  stream << text;
+  stream.close();
+  if (!stream) std::fprintf(stderr, "fidelity: %s: cannot be written\n", path.c_str());
+  return static_cast<bool>(stream);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"fidelity: predicted by the simulator beside measured on the real kernel"};
+  unsigned count = 60, repetitions = 3;
+  double length = 4, fail_above = 0;
+  std::uint64_t seed = 1;
+  std::string out = "build/reports", only, preface;
+  bool no_memory = false;
+  app.add_option("--cases", count, "Cases in all; first chosen ones, then generated ones")
+      ->check(CLI::Range(1, 10'000));
+  app.add_option("--seconds", length, "Length of one measurement, at least")->check(CLI::Range(0.1, 600.0));
+  app.add_option("--seed", seed, "Of the generated cases");
+  app.add_option("--repetitions", repetitions, "Measurements of each CPU case")->check(CLI::Range(1, 100));
+  app.add_option("--only", only, "Only cases whose name contains this");
+  app.add_flag("--no-memory", no_memory, "Leave the memory cases out");
+  app.add_option("--out", out, "Folder for fidelity.md, fidelity.json and fidelity.svg");
+  app.add_option("--preface", preface, "File that the Markdown begins with")->check(CLI::ExistingFile);
+  app.add_option("--fail", fail_above, "Exit with 3 when a median error is above this many percent");
+  CLI11_PARSE(app, argc, argv);
+
+  Plan plan;
+  plan.length = Duration(static_cast<std::int64_t>(length * 1e9));
+  plan.repetitions = repetitions;
+  std::vector<Case> memory = no_memory ? std::vector<Case>{} : chosen_memory_cases();
+  for (Case& item : chosen_cpu_cases()) plan.cases.push_back(std::move(item));
+  // A short run takes some of each kind: the chosen CPU cases first.
+  const std::size_t room = count > memory.size() ? count - memory.size() : 0;
+  if (plan.cases.size() > room && count < plan.cases.size()) {
+    plan.cases.resize(std::max<std::size_t>(1, count - std::min<std::size_t>(count / 3, memory.size())));
+  }
+  memory.resize(std::min<std::size_t>(memory.size(), count - std::min<std::size_t>(count, plan.cases.size())));
+  for (unsigned i = 0; plan.cases.size() + memory.size() < count; ++i)
+    plan.cases.push_back(generated_cpu_case(seed, i));
+  std::move(memory.begin(), memory.end(), std::back_inserter(plan.cases));
+  if (!only.empty())
+    std::erase_if(plan.cases, [&](const Case& item) { return item.name.find(only) == std::string::npos; });
+
+  const auto simulated = make_simulated_bed();
+  if (!simulated) return std::fprintf(stderr, "fidelity: %s\n", simulated.error().message().c_str()), 1;
+  const auto real = make_real_bed();
+  if (!real) return std::fprintf(stderr, "fidelity: %s\n", real.error().message().c_str()), 1;
+  const auto report = compare(plan, **simulated, **real);
+  if (!report) return std::fprintf(stderr, "fidelity: %s\n", report.error().message().c_str()), 1;
+
+  std::string heading;
+  if (!preface.empty()) {
+    std::ifstream stream(preface);
+    heading.assign(std::istreambuf_iterator<char>(stream), {});
+  }
+  heading += "\nMeasured on " + describe_machine() + " with `ci/fidelity --cases " + std::to_string(count) +
+             " --seconds " + CLI::detail::to_string(length) + " --seed " + std::to_string(seed) +
+             " --repetitions " + std::to_string(repetitions) + "`.\n\n![predicted against measured](fidelity.svg)\n";
+  std::error_code ignored;  // a folder that cannot be made shows in the first file
+  std::filesystem::create_directories(out, ignored);
+  const std::filesystem::path folder(out);
+  const std::string table = markdown(plan, *report, heading);
+  if (!put(folder / "fidelity.md", table) || !put(folder / "fidelity.svg", svg(*report)) ||
+      !put(folder / "fidelity.json", json(plan, *report, describe_machine())))
+    return 1;
+  std::printf("%s", table.substr(table.find("\n## Result")).c_str());
+  if (fail_above <= 0) return 0;
+  for (const Bar& bar : bars())
+    if (judge(*report, bar.kind).median * 100 > fail_above) {
+      std::fprintf(stderr, "fidelity: %s: the median error is above %g %%\n", bar.title, fail_above);
+      return 3;
+    }
+  return 0;
+}

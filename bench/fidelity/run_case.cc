@@ -1,0 +1,198 @@
+#include "bench/fidelity/run_case.h"
+
+#include <chrono>
+#include <vector>
+
+#include "runtime/kernel/clock.h"
+#include "runtime/kernel/processes.h"
+
+namespace twinhull::fidelity {
+namespace {
+
+constexpr auto kTop = "case";
+
+/// Groups and processes of one case; gone with it.
+class Setting {
+ public:
+  explicit Setting(const Bed& bed) : bed_(bed) {}
+  ~Setting() {
+    // What cannot be removed now goes with the node.
+    static_cast<void>(clear());
+  }
+  Setting(const Setting&) = delete;
+  Setting& operator=(const Setting&) = delete;
+
+  Cgroups& groups() const { return bed_.kernel.cgroups(); }
+
+  Status add(const std::string& path) {
+    TH_TRY(groups().create({path}));
+    made_.push_back(path);
+    return {};
+  }
+
+  Result<ProcessRef> spawn(const std::string& label, const std::string& group,
+                           const std::vector<std::string>& arguments) {
+    SpawnSpec spec;
+    spec.label = label;
+    spec.root = bed_.root;
+    spec.argv = {"/usr/bin/vzload"};
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+    spec.environment = {{"PATH", "/usr/bin:/bin"}};
+    spec.hostname = label;
+    spec.cgroup = {group};
+    TH_ASSIGN(const ProcessRef init, bed_.kernel.processes().spawn(spec));
+    started_.push_back(init);
+    return init;
+  }
+
+  Status clear() {
+    if (made_.empty()) return {};
+    TH_TRY(groups().kill_all({made_.front()}));
+    for (const ProcessRef& process : started_)
+      TH_TRY(bed_.kernel.processes().wait_gone(process, seconds(20)));
+    started_.clear();
+    while (!made_.empty()) {
+      Result<Effect> removed = groups().remove({made_.back()});
+      // A dead process leaves its group a moment after it is gone.
+      for (int tries = 0; tries < 100 && !removed && removed.error().code == ErrorCode::busy; ++tries) {
+        TH_TRY(bed_.kernel.clock().sleep(milliseconds(20)));
+        removed = groups().remove({made_.back()});
+      }
+      if (!removed) return std::move(removed).error();
+      made_.pop_back();
+    }
+    return {};
+  }
+
+ private:
+  const Bed& bed_;
+  std::vector<std::string> made_;
+  std::vector<ProcessRef> started_;
+};
+
+std::string below(const std::string& path) { return std::string(kTop) + "/" + path; }
+
+Status build(Setting& setting, const Case& plan) {
+  Cgroups& groups = setting.groups();
+  TH_TRY(setting.add(kTop));
+  if (!plan.cpus.empty()) TH_TRY(groups.set_cpus({kTop}, CpuSet{plan.cpus}));
+  for (const GroupPlan& group : plan.groups) {
+    const std::string path = below(group.path);
+    TH_TRY(setting.add(path));
+    TH_TRY(groups.set_cpu_shares({path}, {group.shares}));
+    if (!group.cpus.empty()) TH_TRY(groups.set_cpus({path}, CpuSet{group.cpus}));
+  }
+  unsigned number = 0;
+  for (const GroupPlan& group : plan.groups)
+    for (const LoadPlan& load : group.loads)
+      TH_TRY(setting.spawn("load" + std::to_string(number++), below(group.path),
+                           {"cpu", "--threads", std::to_string(load.threads), "--percent",
+                            std::to_string(load.percent)}));
+  // Last, and all at once: a group's periods begin when its quota is set, and how long a limited
+  // group stands still depends on who else's pool is empty at that time.
+  for (const GroupPlan& group : plan.groups)
+    if (group.quota) TH_TRY(groups.set_cpu_quota({below(group.path)}, group.quota));
+  return {};
+}
+
+struct Snapshot {
+  Instant at;
+  std::vector<CpuSample> samples;
+};
+
+Result<Snapshot> look(const Bed& bed, const Case& plan) {
+  Snapshot shot;
+  shot.at = bed.kernel.clock().now();
+  for (const GroupPlan& group : plan.groups) {
+    TH_ASSIGN(const CgroupSample sample, bed.kernel.cgroups().sample({below(group.path)}));
+    shot.samples.push_back(sample.cpu);
+  }
+  return shot;
+}
+
+double ratio(Duration part, Duration whole) {
+  return whole.count() > 0 ? static_cast<double>(part.count()) / static_cast<double>(whole.count()) : 0;
+}
+
+/// Whether one more process that grows to `bytes` lives; it is gone afterwards.
+Result<bool> survives(const Bed& bed, Setting& setting, unsigned number, std::uint64_t bytes) {
+  const std::string label = "probe" + std::to_string(number);
+  TH_ASSIGN(const CgroupSample before, setting.groups().sample({kTop}));
+  TH_ASSIGN(const ProcessRef probe,
+            setting.spawn(label, kTop, {"memory", "--grow", std::to_string(bytes)}));
+  TH_TRY(bed.kernel.processes().wait_gone(probe, seconds(60)));
+  TH_ASSIGN(const CgroupSample after, setting.groups().sample({kTop}));
+  return before.memory.oom_kills == after.memory.oom_kills;
+}
+
+}  // namespace
+
+Result<CpuOutcome> run_cpu_case(const Bed& bed, const Case& plan, Duration settle, Duration length) {
+  Setting setting(bed);
+  TH_TRY(build(setting, plan));
+  if (bed.measuring) TH_TRY(bed.measuring(true));
+  const auto measure = [&]() -> Result<CpuOutcome> {
+    TH_TRY(bed.kernel.clock().sleep(settle));
+    TH_ASSIGN(const Snapshot first, look(bed, plan));
+    TH_TRY(bed.kernel.clock().sleep(length));
+    TH_ASSIGN(const Snapshot second, look(bed, plan));
+    CpuOutcome outcome;
+    for (std::size_t i = 0; i < plan.groups.size(); ++i) {
+      const GroupPlan& group = plan.groups[i];
+      const CpuSample &from = first.samples[i], &to = second.samples[i];
+      CpuFigures& figures = outcome[group.path];
+      figures.usage = ratio(to.usage - from.usage, second.at - first.at);
+      figures.periods = to.periods - from.periods;
+      if (!group.quota || figures.periods == 0) continue;
+      figures.throttled_periods =
+          static_cast<double>(to.throttled_periods - from.throttled_periods) /
+          static_cast<double>(figures.periods);
+      figures.throttled_time =
+          ratio(to.throttled - from.throttled,
+                group.quota->period * static_cast<std::int64_t>(figures.periods));
+    }
+    return outcome;
+  };
+  Result<CpuOutcome> outcome = measure();
+  if (bed.measuring) TH_TRY(bed.measuring(false));
+  if (!outcome) return outcome;
+  TH_TRY(setting.clear());
+  return outcome;
+}
+
+Result<MemoryOutcome> run_memory_case(const Bed& bed, const Case& plan) {
+  constexpr std::uint64_t kStep = 64 << 10;  // bytes; a thousandth of the smallest limit, about
+  Setting setting(bed);
+  TH_TRY(setting.add(kTop));
+  TH_TRY(setting.groups().set_memory({kTop}, {plan.memory.limit, Bytes{0}}));
+  MemoryOutcome outcome;
+  std::vector<ProcessRef> started;
+  for (const MemoryStep& step : plan.memory.steps) {
+    TH_ASSIGN(const ProcessRef process, setting.spawn(step.label, kTop, step.arguments));
+    started.push_back(process);
+    TH_TRY(bed.kernel.clock().sleep(step.then));
+  }
+  if (plan.memory.search) {
+    // The largest growth that lives lies below the first that dies.
+    std::uint64_t good = 0, bad = plan.memory.limit.value / kStep + 1;
+    for (unsigned number = 0; good + 1 < bad; ++number) {
+      const std::uint64_t middle = (good + bad) / 2;
+      TH_ASSIGN(const bool lives, survives(bed, setting, number, middle * kStep));
+      (lives ? good : bad) = middle;
+    }
+    outcome.survives = good * kStep;
+  }
+  for (std::size_t i = 0; i < started.size(); ++i) {
+    TH_ASSIGN(const bool alive, bed.kernel.processes().alive(started[i]));
+    // A writer ends by itself; only those that hold memory can have been killed.
+    const MemoryStep& step = plan.memory.steps[i];
+    if (!alive && step.arguments.front() == "memory")
+      outcome.dead += (outcome.dead.empty() ? "" : " ") + step.label;
+  }
+  TH_ASSIGN(const CgroupSample sample, setting.groups().sample({kTop}));
+  outcome.oom_kills = sample.memory.oom_kills;
+  TH_TRY(setting.clear());
+  return outcome;
+}
+
+}  // namespace twinhull::fidelity
