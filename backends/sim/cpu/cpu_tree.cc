@@ -287,8 +287,16 @@ std::uint64_t CpuTree::compute_bounds(CpuGroupId id, const CpuMask& outer) {
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
   UInt128 sum = 0;
-  for (CpuTaskId task : group.tasks) sum += tasks_.at(task).bound();
-  for (CpuGroupId child : group.active) sum += compute_bounds(child, mask);
+  group.threads = 0;
+  for (CpuTaskId id_of : group.tasks) {
+    const Task& task = tasks_.at(id_of);
+    sum += task.bound();
+    if (task.runnable()) group.threads += task.threads;
+  }
+  for (CpuGroupId child : group.active) {
+    sum += compute_bounds(child, mask);
+    group.threads += at(child).threads;
+  }
   const UInt128 most = static_cast<UInt128>(mask.count()) * kOneCpu;
   group.wanted = static_cast<std::uint64_t>(std::min(sum, most));
   group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
@@ -301,7 +309,7 @@ void CpuTree::solve() {
   const std::uint64_t bound = compute_bounds(kRootCpuGroup, all);
   Group& root = groups_.at(kRootCpuGroup);
   const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
-  distribute(kRootCpuGroup, bound, all, &capacity);
+  distribute(kRootCpuGroup, bound, std::uint64_t{cpus_} * kOneCpu, all, &capacity);
   std::uint64_t given = 0;
   for (CpuTaskId task : root.tasks) given += tasks_.at(task).rate;
   for (CpuGroupId child : root.active) given += at(child).rate;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backends/sim/cpu/affinity_fill.h"
 #include "backends/sim/cpu/cpu_mask.h"
 #include "backends/sim/cpu/rate.h"
 #include "runtime/kernel/cgroups.h"
@@ -29,7 +30,7 @@ struct CpuDemand {
 
 /// Fluid model (models 6.1, 6.2): between events all rates are constant, so usage is exact.
 /// A quota bounds the rate at quota/period; periods and throttling are counted as the kernel
-/// would see a group that runs at full speed until its pool is empty. Weights follow the kernel:
+/// would see a group that runs as fast as its competitors let it until its pool is empty. Weights follow the kernel:
 /// a task thread counts as a group of weight 1024.
 ///
 /// Rates are computed when somebody looks (`next_done`, `rate_of`): many changes at one instant
@@ -118,6 +119,7 @@ class CpuTree {
     CpuMeter throttled_time;
     std::uint64_t bound = 0;          ///< scratch of solve()
     std::uint64_t wanted = 0;         ///< scratch: without the own quota
+    std::uint64_t threads = 0;        ///< scratch, not saved: runnable ones inside
     template <typename Archive>
     void save(Archive& archive) const;
     template <typename Archive>
@@ -151,8 +153,14 @@ class CpuTree {
   void update_active(CpuGroupId group);
   void solve();
   std::uint64_t compute_bounds(CpuGroupId group, const CpuMask& outer);
-  void distribute(CpuGroupId group, std::uint64_t amount, const CpuMask& outer,
-                  const std::vector<std::uint64_t>* capacity);
+  void distribute(CpuGroupId group, std::uint64_t amount, std::uint64_t running,
+                  const CpuMask& outer, const std::vector<std::uint64_t>* capacity);
+  static bool is_throttled(const Group& group, std::uint64_t given);
+  [[nodiscard]] std::vector<std::uint64_t> standing(const Group& group,
+                                                    const std::vector<CpuTaskId>& tasks,
+                                                    const std::vector<AffinityShare>& takers,
+                                                    bool by_cpu, std::uint64_t running,
+                                                    const std::vector<std::uint64_t>& room) const;
   CpuMask used_mask(CpuGroupId group, const CpuMask& outer) const;
   [[nodiscard]] bool mixed_masks(CpuGroupId group, const CpuMask& outer) const;
   void mark() { dirty_ = true; }

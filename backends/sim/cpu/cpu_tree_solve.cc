@@ -4,6 +4,7 @@
 
 #include "backends/sim/cpu/affinity_fill.h"
 #include "backends/sim/cpu/cpu_tree.h"
+#include "backends/sim/cpu/pool_race.h"
 
 namespace twinhull::sim {
 
@@ -33,9 +34,10 @@ bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
 }
 
 /// Gives `amount` (already bounded) to what is runnable directly in the group. `capacity` tells
-/// the CPUs one by one where this level must respect them.
-void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, const CpuMask& outer,
-                         const std::vector<std::uint64_t>* capacity) {
+/// the CPUs one by one where this level must respect them. `running` is the rate while the group's
+/// own pool lasts, ≥ amount.
+void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t running,
+                         const CpuMask& outer, const std::vector<std::uint64_t>* capacity) {
   Group& group = groups_.at(id);
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
@@ -56,8 +58,9 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, const CpuMask& out
     takers.push_back({{facts.weight, facts.bound, 0}, used_mask(child, mask), {}});
   }
   const bool by_cpu = mixed_masks(id, outer);
+  std::vector<std::uint64_t> room;
   if (by_cpu) {
-    std::vector<std::uint64_t> room(cpus_, 0);
+    room.resize(cpus_);
     if (capacity != nullptr) {
       room = *capacity;
     } else {  // the group's amount, spread evenly over its CPUs
@@ -74,34 +77,94 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, const CpuMask& out
     std::vector<Share> shares;
     shares.reserve(takers.size());
     for (const AffinityShare& taker : takers) shares.push_back(taker.share);
-    const WaterLevel level = water_fill(amount, shares);
-    for (std::size_t i = 0; i < takers.size(); ++i) {
-      takers[i].share = shares[i];
-      takers[i].level = level;
-    }
+    water_fill(amount, shares);
+    for (std::size_t i = 0; i < takers.size(); ++i) takers[i].share = shares[i];
   }
+  const std::vector<std::uint64_t> stands = standing(group, tasks, takers, by_cpu, running, room);
+  std::uint64_t taken = 0;
+  for (const AffinityShare& taker : takers) taken += taker.share.given;
+  const std::uint64_t spare = running - std::min(running, taken);
   std::size_t next = 0;
   for (CpuTaskId task : tasks) set_rate(task, tasks_.at(task), takers[next++].share.given);
   for (CpuGroupId child : group.active) {
-    const AffinityShare& taker = takers[next++];
+    const std::uint64_t given = takers[next].share.given;
+    const std::uint64_t stood = stands.empty() ? 0 : stands[next];
+    const CpuMask& used = takers[next++].allowed;
     Group& facts = groups_.at(child);
-    set_rate(facts, taker.share.given);
+    set_rate(facts, given);
     facts.counting = facts.quota.has_value();
-    facts.throttled = facts.quota && facts.wanted > facts.bound &&
-                      taker.share.given == facts.bound && facts.bound > 0;
+    facts.throttled = is_throttled(facts, given);
     facts.throttle_rate = 0;
+    // What nobody takes is there for a group inside that runs ahead of its quota.
+    std::uint64_t speed = std::min(given + spare, used.count() * kOneCpu);
     if (facts.throttled) {
-      // While its pool lasts, the group runs at the speed that it would have without the quota:
-      // its fair share, at most `wanted`. On k CPUs each queue then stands still for
-      // period - quota/speed of every period.
-      const std::uint64_t speed =
-          std::clamp(taker.level.at(facts.weight), facts.bound, facts.wanted);
-      const std::uint64_t queues = (speed + kOneCpu - 1) / kOneCpu;
-      facts.throttle_rate = static_cast<std::uint64_t>(
-          static_cast<UInt128>(queues) * kOneCpu * (speed - facts.bound) / speed);
+      // A queue stands still on each CPU where a thread waits.
+      facts.throttle_rate = std::min<std::uint64_t>(facts.threads, used.count()) * stood;
+      if (stood < kOneCpu)
+        speed = std::max(speed, static_cast<std::uint64_t>(static_cast<UInt128>(given) * kOneCpu /
+                                                           (kOneCpu - stood)));
     }
-    distribute(child, taker.share.given, mask, nullptr);
+    distribute(child, given, std::max(speed, given), mask, nullptr);
   }
+}
+
+bool CpuTree::is_throttled(const Group& group, std::uint64_t given) {
+  return group.quota && group.wanted > group.bound && given == group.bound && group.bound > 0;
+}
+
+/// For each taker the part of the time (billionths) that it stands still with an empty pool; empty
+/// when none does.
+std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vector<CpuTaskId>& tasks,
+                                             const std::vector<AffinityShare>& takers, bool by_cpu,
+                                             std::uint64_t running,
+                                             const std::vector<std::uint64_t>& room) const {
+  bool any = false;
+  std::size_t next = tasks.size();
+  for (CpuGroupId child : group.active) {
+    any = any || is_throttled(at(child), takers[next].share.given);
+    ++next;
+  }
+  if (!any) return {};
+  std::vector<Racer> racers;
+  UInt128 wanted = 0;
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+    racers.push_back({takers[i].share.weight, takers[i].share.bound, 0, 0, 0, 0});
+  for (CpuGroupId child : group.active) {
+    const Group& facts = at(child);
+    racers.push_back({facts.weight, facts.wanted, 0, 0, 0, 0});
+    // One that never empties its pool needs no pool.
+    if (!is_throttled(facts, takers[racers.size() - 1].share.given)) continue;
+    const auto period = static_cast<std::uint64_t>(facts.quota->period.count());
+    racers.back().quota = static_cast<std::uint64_t>(facts.quota->quota.count());
+    racers.back().period = period;
+    racers.back().phase = static_cast<std::uint64_t>(facts.anchor) % period;
+  }
+  for (const Racer& racer : racers) wanted += racer.wanted;
+  if (!by_cpu && wanted > running && race_for_pools(running, racers)) {
+    std::vector<std::uint64_t> stands;
+    for (const Racer& racer : racers) stands.push_back(racer.stands);
+    return stands;
+  }
+  // Nobody is in the way, or who is cannot be played: all run at the speed that they would have
+  // without quotas until their pools are empty.
+  std::vector<AffinityShare> free = takers;
+  for (std::size_t i = tasks.size(); i < free.size(); ++i) free[i].share.bound = racers[i].wanted;
+  if (by_cpu) {
+    affinity_fill(room, free);
+  } else {
+    std::vector<Share> shares;
+    for (const AffinityShare& taker : free) shares.push_back(taker.share);
+    water_fill(running, shares);
+    for (std::size_t i = 0; i < free.size(); ++i) free[i].share.given = shares[i].given;
+  }
+  std::vector<std::uint64_t> stands(takers.size(), 0);
+  for (std::size_t i = tasks.size(); i < takers.size(); ++i) {
+    if (racers[i].quota == 0) continue;
+    const std::uint64_t bound = takers[i].share.bound;
+    const std::uint64_t speed = std::max(free[i].share.given, bound);
+    stands[i] = static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) * (speed - bound) / speed);
+  }
+  return stands;
 }
 
 Status CpuTree::check() {

@@ -131,6 +131,45 @@ BOOST_AUTO_TEST_CASE(throttled_time_sums_over_queues) {
   BOOST_TEST(tree.sample(a).throttled.count() == 10 * 950'000'000LL);
 }
 
+BOOST_AUTO_TEST_CASE(a_limited_group_stands_still_from_the_run_out_at_its_fair_share) {
+  // Beside a busy group it runs at half speed: 20 ms last 40 ms.
+  CpuTree tree(1);
+  const auto a = tree.add_group(kRootCpuGroup), b = tree.add_group(kRootCpuGroup);
+  tree.set_quota(a, CpuQuota{milliseconds(20), milliseconds(100)});
+  tree.add_task(a, endless());
+  tree.add_task(b, endless());
+  tree.advance(at(seconds(1)));
+  BOOST_TEST(tree.sample(a).usage.count() == 200'000'000);
+  BOOST_TEST(tree.sample(a).throttled.count() == 600'000'000);
+}
+
+BOOST_AUTO_TEST_CASE(who_ran_out_makes_the_others_faster) {
+  // Thirds until A is out at 60 ms; then halves: B has 15 ms left and is out at 90 ms. A real kernel
+  // gave 0.4002 and 0.1003.
+  CpuTree tree(1);
+  const auto a = tree.add_group(kRootCpuGroup), b = tree.add_group(kRootCpuGroup);
+  const auto c = tree.add_group(kRootCpuGroup);
+  tree.set_quota(a, CpuQuota{milliseconds(20), milliseconds(100)});
+  tree.set_quota(b, CpuQuota{milliseconds(35), milliseconds(100)});
+  for (auto group : {a, b, c}) tree.add_task(group, endless());
+  tree.advance(at(seconds(1)));
+  BOOST_TEST(std::abs(tree.sample(a).throttled.count() - 400'000'000) < 1000);
+  BOOST_TEST(std::abs(tree.sample(b).throttled.count() - 100'000'000) < 1000);
+  BOOST_TEST(tree.sample(c).usage.count() == 450'000'000);
+}
+
+BOOST_AUTO_TEST_CASE(a_queue_stands_still_on_each_cpu_where_a_thread_waits) {
+  // Two threads at half a CPU each: one CPU of speed, and yet two queues.
+  CpuTree tree(2);
+  const auto a = tree.add_group(kRootCpuGroup), b = tree.add_group(kRootCpuGroup);
+  tree.set_quota(a, CpuQuota{milliseconds(50), milliseconds(100)});
+  tree.add_task(a, endless(2));
+  tree.add_task(b, endless(2));
+  tree.advance(at(seconds(1)));
+  BOOST_TEST(tree.sample(a).usage.count() == 500'000'000);
+  BOOST_TEST(tree.sample(a).throttled.count() == 2 * 500'000'000);
+}
+
 BOOST_AUTO_TEST_CASE(a_quota_above_the_demand_never_throttles) {
   CpuTree tree(4);
   const auto a = tree.add_group(kRootCpuGroup);
