@@ -1,5 +1,6 @@
 // How one level of the CPU tree is shared, and the invariants of the result.
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "backends/sim/cpu/affinity_fill.h"
@@ -7,6 +8,41 @@
 #include "backends/sim/cpu/pool_race.h"
 
 namespace twinhull::sim {
+namespace {
+
+using RatesByMask = std::map<CpuMask, std::uint64_t>;
+
+/// What all of `rates`, and `more` for tasks that may use `mask`, get of the CPUs together.
+std::uint64_t carried(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates,
+                      const CpuMask& mask, std::uint64_t more) {
+  std::vector<AffinityShare> takers;
+  for (const auto& [allowed, rate] : rates) takers.push_back({{1, rate, 0}, allowed, {}});
+  takers.push_back({{1, more, 0}, mask, {}});
+  affinity_fill(capacity, takers);
+  std::uint64_t sum = 0;
+  for (const AffinityShare& taker : takers) sum += taker.share.given;
+  return sum;
+}
+
+std::uint64_t sum_of(const RatesByMask& rates) {
+  std::uint64_t sum = 0;
+  for (const auto& [mask, rate] : rates) sum += rate;
+  return sum;
+}
+
+bool fits(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates) {
+  return carried(capacity, rates, CpuMask(), 0) == sum_of(rates);
+}
+
+/// How much more tasks that may use `mask` could get while everybody keeps his rate; others may have
+/// to move to other CPUs of theirs for it. (A largest flow can be reached from any other one without
+/// taking from anybody.)
+std::uint64_t room_beside(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates,
+                          const CpuMask& mask) {
+  return carried(capacity, rates, mask, mask.count() * kOneCpu) - sum_of(rates);
+}
+
+}  // namespace
 
 /// CPUs that runnable tasks below `id` may use.
 CpuMask CpuTree::used_mask(CpuGroupId id, const CpuMask& outer) const {
@@ -24,6 +60,7 @@ CpuMask CpuTree::used_mask(CpuGroupId id, const CpuMask& outer) const {
 /// Whether runnable children of `id` differ in the CPUs that they may use.
 bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
   const Group& group = at(id);
+  if (group.active.empty()) return false;
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
   for (CpuGroupId child : group.active) {
@@ -39,10 +76,16 @@ bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
 void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t running,
                          const CpuMask& outer, const std::vector<std::uint64_t>* capacity) {
   Group& group = groups_.at(id);
+  if (group.active.empty() && group.tasks.size() == 1) {  // most groups of a large node
+    Task& only = tasks_.at(*group.tasks.begin());
+    return set_rate(*group.tasks.begin(), only, std::min(amount, only.bound()));
+  }
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
+  const bool by_cpu = mixed_masks(id, outer);
   std::vector<CpuTaskId> tasks;
   std::vector<AffinityShare> takers;
+  takers.reserve(group.tasks.size() + group.active.size());
   for (CpuTaskId task : group.tasks) {
     Task& facts = tasks_.at(task);
     if (!facts.runnable()) {
@@ -55,9 +98,8 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
   }
   for (CpuGroupId child : group.active) {
     const Group& facts = at(child);
-    takers.push_back({{facts.weight, facts.bound, 0}, used_mask(child, mask), {}});
+    takers.push_back({{facts.weight, facts.bound, 0}, by_cpu ? used_mask(child, mask) : mask, {}});
   }
-  const bool by_cpu = mixed_masks(id, outer);
   std::vector<std::uint64_t> room;
   if (by_cpu) {
     room.resize(cpus_);
@@ -105,6 +147,54 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
                                                            (kOneCpu - stood)));
     }
     distribute(child, given, std::max(speed, given), mask, nullptr);
+  }
+  if (!by_cpu || capacity == nullptr) return;
+
+  // CPU sets inside CPU sets: a level does not see which CPUs the other levels fill, so a group may
+  // have been given more than its members could take, and somebody may find room that was left.
+  struct Leaf {
+    CpuTaskId task;
+    CpuMask mask;
+  };
+  std::vector<Leaf> leaves;
+  std::vector<std::pair<CpuGroupId, CpuMask>> order{{id, outer}};
+  std::map<CpuMask, std::uint64_t> rates;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const Group& facts = at(order[i].first);
+    CpuMask inner = order[i].second;
+    if (facts.allowed) inner &= *facts.allowed;
+    for (CpuTaskId task : facts.tasks) {
+      rates[inner] += tasks_.at(task).rate;
+      if (tasks_.at(task).rate < tasks_.at(task).bound()) leaves.push_back({task, inner});
+    }
+    for (CpuGroupId child : facts.active) order.emplace_back(child, inner);
+  }
+  for (std::size_t i = order.size(); --i > 0;) {
+    Group& facts = groups_.at(order[i].first);
+    std::uint64_t sum = 0;
+    for (CpuTaskId task : facts.tasks) sum += tasks_.at(task).rate;
+    for (CpuGroupId child : facts.active) sum += at(child).rate;
+    if (sum == facts.rate) continue;
+    set_rate(facts, sum);
+    facts.throttled = is_throttled(facts, sum);
+    if (!facts.throttled) facts.throttle_rate = 0;
+  }
+  std::set<CpuMask> full;
+  for (const Leaf& leaf : leaves) {
+    if (full.contains(leaf.mask)) continue;
+    Task& facts = tasks_.at(leaf.task);
+    std::uint64_t more = facts.bound() - facts.rate;
+    for (CpuGroupId up = facts.group; up != kRootCpuGroup; up = at(up).parent)
+      if (at(up).quota) more = std::min(more, at(up).bound - std::min(at(up).bound, at(up).rate));
+    if (more == 0) continue;
+    const std::uint64_t found = room_beside(*capacity, rates, leaf.mask);
+    if (found <= more) full.insert(leaf.mask);
+    more = std::min(more, found);
+    if (more == 0) continue;
+    rates[leaf.mask] += more;
+    set_rate(leaf.task, facts, facts.rate + more);
+    for (CpuGroupId up = facts.group; up != kRootCpuGroup; up = at(up).parent)
+      set_rate(groups_.at(up), at(up).rate + more);
   }
 }
 
@@ -196,7 +286,35 @@ Status CpuTree::check() {
       return broken("group " + std::to_string(id) + " exceeds its quota");
     }
   }
-  if (idle == 0 || mixed_masks(kRootCpuGroup, CpuMask::first(cpus_))) return {};
+  if (mixed_masks(kRootCpuGroup, CpuMask::first(cpus_))) {
+    struct Open {
+      CpuGroupId id;
+      CpuMask mask;
+      bool held;  // by the quota of a group on the way
+    };
+    std::vector<Open> below{{kRootCpuGroup, CpuMask::first(cpus_), false}};
+    std::map<CpuMask, std::uint64_t> rates;
+    std::map<CpuMask, CpuGroupId> hungry;
+    for (std::size_t i = 0; i < below.size(); ++i) {
+      Open here = below[i];
+      const Group& group = at(here.id);
+      if (group.allowed) here.mask &= *group.allowed;
+      here.held = here.held || (group.quota && group.rate == group.bound);
+      for (CpuTaskId task : group.tasks) {
+        const Task& facts = tasks_.at(task);
+        rates[here.mask] += facts.rate;
+        if (!here.held && facts.rate < facts.bound()) hungry.try_emplace(here.mask, here.id);
+      }
+      for (CpuGroupId child : group.active) below.push_back({child, here.mask, here.held});
+    }
+    const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
+    if (!fits(capacity, rates)) return broken("tasks get more than the CPUs of their sets have");
+    for (const auto& [mask, id] : hungry)
+      if (room_beside(capacity, rates, mask) > 0)
+        return broken("a CPU idles beside a runnable task in group " + std::to_string(id));
+    return {};
+  }
+  if (idle == 0) return {};
   // Without CPU sets: whoever is held back has an ancestor at its quota (or at its CPU set).
   std::vector<CpuGroupId> open{kRootCpuGroup};
   while (!open.empty()) {

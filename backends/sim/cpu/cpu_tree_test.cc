@@ -333,6 +333,45 @@ BOOST_AUTO_TEST_CASE(random_trees_keep_the_invariants) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(random_trees_with_cpu_sets_leave_no_cpu_idle) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 300; ++round) {
+    const auto cpus = static_cast<std::uint32_t>(2 + random() % 5);
+    CpuTree tree(cpus);
+    std::vector<CpuGroupId> groups{kRootCpuGroup};
+    for (int step = 0; step < 40; ++step) {
+      const CpuGroupId group = groups[random() % groups.size()];
+      switch (random() % 6) {
+        case 0: groups.push_back(tree.add_group(group)); break;
+        case 1: tree.set_weight(group, 2 + random() % 5000); break;
+        case 2:
+          if (group != kRootCpuGroup && random() % 3 == 0)
+            tree.set_quota(group, CpuQuota{milliseconds(1 + random() % 400), milliseconds(100)});
+          break;
+        case 3: {
+          CpuMask mask;
+          while (mask.empty()) {
+            for (std::uint32_t cpu = 0; cpu < cpus; ++cpu)
+              if (tree.allowed(group).has(cpu) && random() % 2) mask.add(cpu);
+          }
+          // Sets of the groups inside must lie inside.
+          bool inside = group != kRootCpuGroup;
+          for (CpuGroupId other : groups)
+            if (other != group && tree.own_allowed(other) && !tree.own_allowed(other)->inside(mask)) inside = false;
+          if (inside) tree.set_allowed(group, mask);
+          break;
+        }
+        default:
+          tree.add_task(group, {static_cast<std::uint32_t>(1 + random() % 4), {random() % kOneCpu}, {}});
+      }
+      tree.advance(at(milliseconds(37 * (step + 1))));
+      const Status good = tree.check();
+      BOOST_REQUIRE_MESSAGE(good.has_value(), "round " << round << ", step " << step << ": "
+                                                       << (good ? "" : good.error().message()));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
