@@ -43,6 +43,9 @@ struct NodeOptions {
   bool image_quota = false;
   /// Size that an image begins with; it can shrink and grow while nothing uses the tree.
   Bytes image_size{std::uint64_t{10} << 30};
+  /// Show containers their own memory and CPUs in /proc, by one lxcfs a node that is started when it
+  /// is needed and stays. Off: what test nodes want, which leave nothing behind.
+  bool proc_view = false;
   /// Set (by a signal handler) when the command shall stop: the blocking call in progress, or the
   /// next one, takes the wish, clears it and gives `interrupted` once. nullptr = never. Outlives
   /// the kernel.

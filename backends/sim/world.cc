@@ -58,6 +58,10 @@ Status World::Impl::add_node(const NodeSpec& spec) {
   if (spec.cpus < 1 || spec.cpus > 1024) {
     return fail(ErrorCode::invalid_argument, kOperation, spec.name, "a node has 1 to 1024 CPUs");
   }
+  if (spec.memory_nodes < 1 || spec.memory_nodes > spec.cpus) {
+    return fail(ErrorCode::invalid_argument, kOperation, spec.name,
+                "a node has at least one memory node, and not more than CPUs");
+  }
   if (spec.memory.value < kPageSize || spec.memory.value > kMostBytes ||
       spec.swap.value > kMostBytes || spec.disk.value < 64 * kBlockSize ||
       spec.disk.value > kMostBytes || spec.inodes.value < 16 || spec.inodes.value > 0xf0000000U ||

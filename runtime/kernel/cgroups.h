@@ -51,13 +51,16 @@ struct CpuSample {
   Duration throttled{0};
 };
 
+/// What a kernel does not count is std::nullopt, never zero.
 struct MemorySample {
   Bytes usage;       ///< anonymous + cache + kernel, as charged
   Bytes peak;
   Bytes anonymous;
-  Bytes cache;
+  Bytes cache;       ///< file pages: what is reclaimed before anything is refused
   Bytes swap;
+  std::optional<Bytes> kernel;  ///< page tables, stacks, slabs; the simulator has none
   std::uint64_t limit_hits = 0;  ///< charges that met the limit; v1 of recent kernels counts none
+  std::optional<std::uint64_t> high_hits;  ///< charges above the soft bound (v2 memory.events high)
   std::uint64_t oom_kills = 0;
 };
 
@@ -65,6 +68,7 @@ struct CgroupSample {
   CpuSample cpu;
   MemorySample memory;
   std::uint64_t pids = 0;
+  std::optional<std::uint64_t> pids_peak;  ///< most at a time; needs Linux 6.1
   std::uint64_t pids_limit_hits = 0;
 };
 
@@ -104,8 +108,15 @@ class Cgroups {
                                                         std::optional<CpuQuota> quota) = 0;
   /// std::nullopt = the parent's set. Errors: invalid_argument (a CPU that the parent lacks).
   virtual Result<CpuSet> set_cpus(const CgroupPath& path, std::optional<CpuSet> cpus) = 0;
+  /// Memory nodes (NUMA) that the group may allocate on (cpuset.mems); std::nullopt = the parent's.
+  /// Errors: invalid_argument (a node that the parent lacks), busy (a child group uses it).
+  virtual Result<CpuSet> set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) = 0;
   /// Rounded down to pages. Reclaims when lowered; errors: busy (cannot reclaim so much).
   virtual Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) = 0;
+  /// The soft bound on memory: above it the group is reclaimed from, then every further charge is
+  /// slowed down, the more the further (models 6.3), and nothing is refused or killed. kUnlimited
+  /// lifts it. Rounded down to pages. Errors: not_supported (v1 has no bound that slows down).
+  virtual Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) = 0;
   /// Tasks (processes and threads) in the subtree; kUnlimited lifts the limit.
   virtual Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) = 0;
   /// Replaces the allow-list: everything else is refused to processes inside.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/result.h"
@@ -16,11 +17,12 @@ namespace twinhull {
 enum class Feature : std::uint8_t {
   containers,       ///< namespaces, pivot_root and cgroups: the least that start needs
   overlay,
-  cpu_shares, cpu_quota, cpuset, memory_limit, swap_limit, pids_limit, device_rules, freezer,
+  cpu_shares, cpu_quota, cpuset, memory_limit, swap_limit, memory_high, pids_limit, device_rules, freezer,
   seccomp, user_namespace,
   tree_quota_bytes, tree_quota_inodes,
   veth, bridge,
   channels,
+  proc_view,        ///< /proc inside a container shows its own memory and CPUs, not the node's
   raise_limits,     ///< CAP_SYS_RESOURCE: hard limits may be raised
 };
 std::string_view to_string(Feature feature);
@@ -31,6 +33,13 @@ struct Support {
   std::string reason;  ///< why not, naming the missing mechanism; or which one acts
 };
 
+/// One memory node (NUMA) and the CPUs that are near to it.
+struct MemoryNode {
+  std::uint32_t number = 0;
+  CpuSet cpus;
+  bool operator==(const MemoryNode&) const = default;
+};
+
 struct HostInfo {
   std::string hostname;
   std::string kernel;        ///< release, e.g. "6.1.0-18-amd64" or "sim-1"
@@ -39,6 +48,7 @@ struct HostInfo {
   std::uint64_t cpu_mhz = 0; ///< of one CPU; 0 = unknown
   Bytes memory;
   Bytes swap;
+  std::vector<MemoryNode> memory_nodes;  ///< those online, ascending; never empty on a live node
   std::string backend;       ///< "linux" or "sim"
 };
 

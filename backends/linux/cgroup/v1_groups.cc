@@ -139,6 +139,28 @@ Result<CpuSet> V1Groups::set_cpus(const CgroupPath& path, std::optional<CpuSet> 
   return read_cpus(tree(), name);
 }
 
+Result<CpuSet> V1Groups::set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) {
+  constexpr auto kCall = "set_memory_nodes";
+  TH_ASSIGN(const std::string name, file(kCall, path, "cpuset", "cpuset.mems"));
+  const auto directory = name.substr(0, name.rfind('/'));
+  TH_ASSIGN(const CpuSet allowed,
+            read_cpus(tree(), directory.substr(0, directory.rfind('/')) + "/cpuset.mems"));
+  if (!nodes) nodes = allowed;
+  TH_TRY(check_memory_nodes(
+      fail(ErrorCode::invalid_argument, "cgroups.set_memory_nodes", "cgroup " + path.text, ""),
+      *nodes, allowed));
+  if (const int number = tree().write(name, nodes->text()); number != 0) {
+    if (number == EBUSY) {
+      return error(ErrorCode::busy, kCall, path,
+                   "a child group uses a memory node that is to be taken away")
+          .with_errno(number)
+          .with_hint("narrow the children first");
+    }
+    return file_error(kCall, path, name, number);
+  }
+  return read_cpus(tree(), name);
+}
+
 Result<MemoryLimit> V1Groups::kept_memory(const CgroupPath& path, bool with_swap) {
   constexpr auto kCall = "set_memory";
   TH_ASSIGN(const std::string memory_file, file(kCall, path, "memory", "memory.limit_in_bytes"));
@@ -201,6 +223,14 @@ Result<MemoryLimit> V1Groups::set_memory(const CgroupPath& path, MemoryLimit lim
     return refused(number);
   }
   return kept_memory(path, with_swap);
+}
+
+Result<Bytes> V1Groups::set_memory_high(const CgroupPath& path, Bytes) {
+  TH_TRY(require("set_memory_high", path));
+  // memory.soft_limit_in_bytes is only a wish to the node's reclaim: it slows nobody down.
+  return error(ErrorCode::not_supported, "set_memory_high", path,
+               "cgroup v1 has no memory bound that slows down (memory.high is of cgroup v2)")
+      .with_hint("boot with the memory controller on cgroup v2, or use a hard limit");
 }
 
 Result<std::uint64_t> V1Groups::set_pids(const CgroupPath& path, std::uint64_t most) {
@@ -334,12 +364,20 @@ Result<CgroupSample> V1Groups::sample(const CgroupPath& path) {
     sample.memory.anonymous.value = keyed_value(stat, "total_rss").value_or(0);
     sample.memory.cache.value = keyed_value(stat, "total_cache").value_or(0);
     sample.memory.swap.value = keyed_value(stat, "total_swap").value_or(0);
+    if (const auto kernel = at + "/memory.kmem.usage_in_bytes"; tree().exists(kernel)) {
+      TH_ASSIGN(const std::uint64_t bytes, read_number(kCall, path, kernel));
+      sample.memory.kernel = Bytes{bytes};
+    }
     TH_ASSIGN(const std::string oom, read(kCall, path, at + "/memory.oom_control"));
     sample.memory.oom_kills = keyed_value(oom, "oom_kill").value_or(0);
   }
   if (const auto* const pids = layout().hierarchy_of("pids")) {
     const auto at = below(pids->mount, path);
     TH_ASSIGN(sample.pids, read_number(kCall, path, at + "/pids.current"));
+    if (const auto peak = at + "/pids.peak"; tree().exists(peak)) {  // Linux 6.1
+      TH_ASSIGN(const std::uint64_t most, read_number(kCall, path, peak));
+      sample.pids_peak = most;
+    }
     TH_ASSIGN(const std::string events, read(kCall, path, at + "/pids.events"));
     sample.pids_limit_hits = keyed_value(events, "max").value_or(0);
   }

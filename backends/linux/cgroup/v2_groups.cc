@@ -129,6 +129,29 @@ Result<CpuSet> V2Groups::set_cpus(const CgroupPath& path, std::optional<CpuSet> 
   return read_cpus(tree(), at + "/cpuset.cpus.effective");
 }
 
+Result<CpuSet> V2Groups::set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) {
+  constexpr auto kCall = "set_memory_nodes";
+  TH_ASSIGN(const std::string name, file(kCall, path, "cpuset.mems"));
+  const auto at = directory(path);
+  if (nodes) {
+    TH_ASSIGN(const CpuSet allowed,
+              read_cpus(tree(), at.substr(0, at.rfind('/')) + "/cpuset.mems.effective"));
+    TH_TRY(check_memory_nodes(
+        fail(ErrorCode::invalid_argument, "cgroups.set_memory_nodes", "cgroup " + path.text, ""),
+        *nodes, allowed));
+  }
+  TH_TRY(write(kCall, path, name, nodes ? nodes->text() : "\n"));  // empty = the parent's
+  return read_cpus(tree(), at + "/cpuset.mems.effective");
+}
+
+Result<Bytes> V2Groups::set_memory_high(const CgroupPath& path, Bytes high) {
+  constexpr auto kCall = "set_memory_high";
+  TH_ASSIGN(const std::string name, file(kCall, path, "memory.high"));
+  TH_TRY(write(kCall, path, name, number_or_max(round_down_to_pages(high.value))));
+  TH_ASSIGN(const std::uint64_t kept, read_number(kCall, path, name));
+  return Bytes{kept};
+}
+
 Result<MemoryLimit> V2Groups::kept_memory(const CgroupPath& path) {
   MemoryLimit kept;
   const auto at = directory(path);
@@ -145,9 +168,10 @@ Status V2Groups::reclaim_below(const CgroupPath& path, std::uint64_t memory) {
   const auto at = directory(path);
   TH_ASSIGN(const std::uint64_t used, read_number(kCall, path, at + "/memory.current"));
   if (used <= memory) return {};
+  TH_ASSIGN(const std::uint64_t high, read_number(kCall, path, at + "/memory.high"));
   TH_TRY(write(kCall, path, at + "/memory.high", std::to_string(memory)));
   auto left = read_number(kCall, path, at + "/memory.current");
-  TH_TRY(write(kCall, path, at + "/memory.high", "max"));
+  TH_TRY(write(kCall, path, at + "/memory.high", number_or_max(high)));
   if (!left) return std::move(left).error();
   if (*left <= memory) return {};
   return error(ErrorCode::busy, kCall, path,
@@ -282,11 +306,17 @@ Result<CgroupSample> V2Groups::sample(const CgroupPath& path) {
       TH_ASSIGN(sample.memory.swap.value, read_number(kCall, path, at + "/memory.swap.current"));
     }
     TH_ASSIGN(const std::string events, read(kCall, path, at + "/memory.events"));
+    if (const auto kernel = keyed_value(stat, "kernel")) sample.memory.kernel = Bytes{*kernel};
     sample.memory.limit_hits = keyed_value(events, "max").value_or(0);
+    sample.memory.high_hits = keyed_value(events, "high");
     sample.memory.oom_kills = keyed_value(events, "oom_kill").value_or(0);
   }
   if (tree().exists(at + "/pids.current")) {
     TH_ASSIGN(sample.pids, read_number(kCall, path, at + "/pids.current"));
+    if (const auto peak = at + "/pids.peak"; tree().exists(peak)) {  // Linux 6.1
+      TH_ASSIGN(const std::uint64_t most, read_number(kCall, path, peak));
+      sample.pids_peak = most;
+    }
     TH_ASSIGN(const std::string events, read(kCall, path, at + "/pids.events"));
     sample.pids_limit_hits = keyed_value(events, "max").value_or(0);
   }

@@ -19,7 +19,9 @@ class V2Groups final : public GroupBase {
   Result<std::optional<CpuQuota>> set_cpu_quota(const CgroupPath& path,
                                                 std::optional<CpuQuota> quota) override;
   Result<CpuSet> set_cpus(const CgroupPath& path, std::optional<CpuSet> cpus) override;
+  Result<CpuSet> set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) override;
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
+  Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override;
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
   Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) override;
 

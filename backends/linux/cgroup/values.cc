@@ -67,6 +67,20 @@ Status check_cpus(Error frame, const CpuSet& cpus, const CpuSet& allowed) {
   return {};
 }
 
+Status check_memory_nodes(Error frame, const CpuSet& nodes, const CpuSet& allowed) {
+  if (nodes.cpus.empty()) {
+    frame.detail = "an empty set of memory nodes leaves no memory to use";
+    return frame;
+  }
+  for (const auto node : nodes.cpus) {
+    if (std::ranges::binary_search(allowed.cpus, node)) continue;
+    frame.detail = fmt::format("memory node {} is not among those of the parent group", node);
+    frame.hint = fmt::format("choose from {}", allowed.text());
+    return frame;
+  }
+  return {};
+}
+
 Result<std::string> device_line(Error frame, const DeviceRule& rule) {
   if (rule.type != 'b' && rule.type != 'c') {
     frame.detail = fmt::format("a device is 'c' or 'b', not '{}'", rule.type);

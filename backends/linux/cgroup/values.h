@@ -28,6 +28,8 @@ std::string number_or_max(std::uint64_t value);
 Result<CpuSet> read_cpus(CgroupTree& tree, const std::string& file);
 /// Refuses an empty set, and CPUs outside `allowed`, with `frame` as the error to fill.
 Status check_cpus(Error frame, const CpuSet& cpus, const CpuSet& allowed);
+/// The same for memory nodes.
+Status check_memory_nodes(Error frame, const CpuSet& nodes, const CpuSet& allowed);
 
 /// A rule as devices.allow takes it: "c 1:3 rwm". Refuses a type other than 'b' and 'c', and a
 /// rule that allows nothing, with `frame` as the error to fill.

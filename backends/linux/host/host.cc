@@ -19,6 +19,7 @@
 #include "backends/linux/io.h"
 #include "backends/linux/link/links.h"
 #include "backends/linux/mount_table.h"
+#include "backends/linux/process/proc_view.h"
 #include "backends/linux/process/processes.h"
 #include "backends/linux/unique_fd.h"
 
@@ -65,6 +66,22 @@ Support overlay_support() {
   return {false, "this kernel has no overlayfs (CONFIG_OVERLAY_FS)"};
 }
 
+/// /sys/devices/system/node (absent without CONFIG_NUMA: one node with everything). A node without
+/// CPUs, or one that goes away meanwhile, has an empty set.
+std::vector<MemoryNode> read_memory_nodes(const CpuSet& online) {
+  const std::string top = "/sys/devices/system/node/";
+  const auto set_in = [](const std::string& file) {
+    auto text = read_kernel_file(file, "host.info");
+    while (text && !text->empty() && text->back() == '\n') text->pop_back();
+    return text ? CpuSet::parse(*text).value_or(CpuSet{}) : CpuSet{};
+  };
+  std::vector<MemoryNode> nodes;
+  for (const std::uint32_t number : set_in(top + "online").cpus)
+    nodes.push_back({number, set_in(top + "node" + std::to_string(number) + "/cpulist")});
+  if (nodes.empty()) nodes.push_back({0, online});
+  return nodes;
+}
+
 class LinuxHost final : public Host {
  public:
   LinuxHost(const NodeOptions& options, Quotas& quotas) : options_(options), quotas_(quotas) {}
@@ -92,6 +109,7 @@ class LinuxHost final : public Host {
     info.cpu_mhz = parse_cpu_mhz(cpuinfo);
     info.memory = {std::uint64_t{memory.totalram} * memory.mem_unit};
     info.swap = {std::uint64_t{memory.totalswap} * memory.mem_unit};
+    info.memory_nodes = read_memory_nodes(*cpus);
     info.backend = "linux";
     return info;
   }
@@ -102,11 +120,13 @@ class LinuxHost final : public Host {
       case Feature::seccomp:
       case Feature::user_namespace:
       case Feature::raise_limits: return process_support(feature);
+      case Feature::proc_view: return proc_view_support(options_);
       case Feature::cpu_shares:
       case Feature::cpu_quota:
       case Feature::cpuset:
       case Feature::memory_limit:
       case Feature::swap_limit:
+      case Feature::memory_high:
       case Feature::pids_limit:
       case Feature::device_rules:
       case Feature::freezer: return cgroup_support(feature);

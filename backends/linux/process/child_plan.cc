@@ -23,6 +23,7 @@ std::string_view to_string(ChildStep step) {
     case ChildStep::run: return "mount /run";
     case ChildStep::cgroup_namespace: return "make the cgroup namespace";
     case ChildStep::cgroup_mounts: return "mount the control groups";
+    case ChildStep::proc_view: return "show the limited view of /proc";
     case ChildStep::masks: return "hide a path of /proc or /sys";
     case ChildStep::read_only: return "make a path of /proc read-only";
     case ChildStep::old_root: return "let go of the node's root";

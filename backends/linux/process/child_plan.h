@@ -19,7 +19,7 @@ namespace twinhull::linux_backend {
 enum class ChildStep : std::int32_t {
   none, join_groups, user_map, identity, namespaces, enter_namespaces, private_mounts, root,
   pivot, proc, sys, dev, device_nodes, pts, shm, mqueue, run, cgroup_namespace, cgroup_mounts,
-  masks, read_only, old_root, console, hostname, loopback, session, terminal, streams, limits,
+  masks, proc_view, read_only, old_root, console, hostname, loopback, session, terminal, streams, limits,
   directory, parent, bounding_set, seccomp, capabilities, descriptors, inner_fork, exec,
 };
 /// The step in words that complete "cannot ...".
@@ -75,6 +75,7 @@ struct ChildPlan {
   std::string hostname;
   std::string console_log;
   std::vector<CgroupMount> cgroup_mounts;
+  std::vector<std::string> proc_view;  ///< files of kProcViewFiles as the node sees them
   bool user_namespace = false;
   bool bind_devices = false;  ///< mknod is refused here (user namespace, v2 device rules)
   bool inner_init = false;    ///< process 1 only waits; the program is process 2

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "backends/linux/process/child_parts.h"
+#include "backends/linux/process/proc_view.h"
 
 // The launcher rules that make a container checkpointable later: private mounts before pivot_root,
 // streams opened inside the new root, a session of its own, no descriptor of ours left.
@@ -189,6 +190,14 @@ int enter_root(const ChildPlan& plan, const ChildReport& report, int mounted_roo
           ::open_tree(AT_FDCWD, kNodes[i].source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC), i);
     }
   }
+  int views[kProcViewCount] = {};
+  const int view_count = static_cast<int>(plan.proc_view.size());
+  for (int i = 0; i < view_count; ++i) {
+    views[i] = report.check(ChildStep::proc_view,
+                            ::open_tree(AT_FDCWD, plan.proc_view[static_cast<std::size_t>(i)].c_str(),
+                                        OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC),
+                            i);
+  }
   const int old_root =
       report.check(ChildStep::root, ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   const auto attach = [&](int mount) {
@@ -217,6 +226,13 @@ int enter_root(const ChildPlan& plan, const ChildReport& report, int mounted_roo
   const mode_t mask = ::umask(0);
   mount_point(report, ChildStep::proc, "/proc");
   report.check(ChildStep::proc, ::mount("proc", "/proc", "proc", kPlain, nullptr));
+  for (int i = 0; i < view_count; ++i) {
+    char place[64] = "/proc/";
+    std::strncat(place, kProcViewFiles[i], sizeof place - sizeof "/proc/");
+    report.check(ChildStep::proc_view,
+                 ::move_mount(views[i], "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH), i);
+    ::close(views[i]);
+  }
   mount_point(report, ChildStep::sys, "/sys");
   report.check(ChildStep::sys, ::mount("sysfs", "/sys", "sysfs", kPlain | MS_RDONLY, nullptr));
   make_devices(plan, report, sources);

@@ -24,6 +24,7 @@
 #include "backends/linux/process/control.h"
 #include "backends/linux/process/identity.h"
 #include "backends/linux/process/launch.h"
+#include "backends/linux/process/proc_view.h"
 #include "backends/linux/process/records.h"
 #include "backends/linux/process/seccomp_filter.h"
 #include "backends/linux/process/small_file.h"
@@ -256,6 +257,12 @@ Result<ProcessRef> LinuxProcesses::spawn(const SpawnSpec& spec) {
   TH_ASSIGN(const CgroupDoors doors, open_group_doors(layout, options_.cgroup_prefix, spec.cgroup));
   ChildPlan plan = plan_container(spec, layout);
   plan.doors = &doors;
+  if (proc_view_support(options_).available) {
+    TH_ASSIGN(const std::string view, open_proc_view(options_));
+    for (const char* const name : kProcViewFiles) {
+      plan.proc_view.push_back(view + "/proc/" + name);
+    }
+  }
   if (spec.seccomp) {
     TH_ASSIGN(plan.filter, filter(spec.capabilities));
   }

@@ -13,7 +13,8 @@ namespace twinhull::sim {
 
 template <typename Archive>
 void serialize(Archive& archive, Cgroup& group) {
-  archive(group.cpu, group.memory, group.most_tasks, group.tasks, group.task_hits, group.frozen,
+  archive(group.cpu, group.memory, group.most_tasks, group.tasks, group.tasks_peak, group.task_hits,
+          group.memory_nodes, group.frozen,
           group.restricts_devices, group.devices, group.processes, group.children);
 }
 
@@ -31,6 +32,9 @@ void CgroupModel::load(LoadArchive& archive) {
   for (const auto& [path, group] : groups_) {
     require_sane(cpu_.has_group(group.cpu) && memory_.has_group(group.memory),
                  "a control group has no model");
+    for (const std::uint32_t number : group.memory_nodes.value_or(std::vector<std::uint32_t>{})) {
+      require_sane(number < node_.spec.memory_nodes, "a control group has a node that is not there");
+    }
     if (path.empty()) continue;
     const Cgroup* parent = find(parent_of(path));
     require_sane(parent != nullptr && parent->children.contains(path),

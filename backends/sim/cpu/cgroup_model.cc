@@ -85,7 +85,9 @@ void CgroupModel::detach(const std::string& path, std::int32_t pid, std::uint64_
 
 void CgroupModel::change_tasks(const std::string& path, std::int64_t by) {
   for (std::string at = path;;) {
-    groups_.at(at).tasks += static_cast<std::uint64_t>(by);
+    Cgroup& group = groups_.at(at);
+    group.tasks += static_cast<std::uint64_t>(by);
+    group.tasks_peak = std::max(group.tasks_peak, group.tasks);
     if (at.empty()) return;
     at = parent_of(at);
   }

@@ -22,7 +22,9 @@ struct Cgroup {
   MemoryGroupId memory = 0;
   std::uint64_t most_tasks = kUnlimited;
   std::uint64_t tasks = 0;        ///< of the subtree, threads included
+  std::uint64_t tasks_peak = 0;
   std::uint64_t task_hits = 0;
+  std::optional<std::vector<std::uint32_t>> memory_nodes;  ///< std::nullopt = the parent's
   bool frozen = false;
   bool restricts_devices = false;
   std::vector<DeviceRule> devices;

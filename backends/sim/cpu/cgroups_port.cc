@@ -163,6 +163,33 @@ class SimCgroups final : public Cgroups {
     return kept;
   }
 
+  Result<CpuSet> set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) override {
+    constexpr std::string_view kCall = "cgroups.set_memory_nodes";
+    TH_ASSIGN(Cgroup * group, open(kCall, path));
+    const std::vector<std::uint32_t> outer = nodes_of(CgroupModel::parent_of(path.text));
+    if (nodes && nodes->cpus.empty()) {
+      return fail(ErrorCode::invalid_argument, kCall, path.text, "the set of memory nodes is empty");
+    }
+    const std::vector<std::uint32_t>& wanted = nodes ? nodes->cpus : outer;
+    for (const std::uint32_t number : wanted) {
+      if (std::binary_search(outer.begin(), outer.end(), number)) continue;
+      return fail(ErrorCode::invalid_argument, kCall, path.text,
+                  "memory node " + std::to_string(number) +
+                      " is not among those of the group around it")
+          .with_hint("choose from " + CpuSet{outer}.text());
+    }
+    for (const std::string& below : descendants(path.text)) {
+      const auto& inner = model().find(below)->memory_nodes;
+      if (inner && !std::includes(wanted.begin(), wanted.end(), inner->begin(), inner->end())) {
+        return fail(ErrorCode::busy, kCall, path.text, "group " + below + " uses more memory nodes");
+      }
+    }
+    group->memory_nodes.reset();
+    if (nodes) group->memory_nodes = nodes->cpus;
+    note(kCall, path, wanted.size());
+    return CpuSet{wanted};
+  }
+
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override {
     TH_ASSIGN(Cgroup * group, open("cgroups.set_memory", path));
     auto kept = model().memory().set_limit(group->memory, limit);
@@ -173,6 +200,13 @@ class SimCgroups final : public Cgroups {
     }
     note("cgroups.set_memory", path, kept->memory.value);
     return *kept;
+  }
+
+  Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override {
+    TH_ASSIGN(Cgroup * group, open("cgroups.set_memory_high", path));
+    const Bytes kept = model().memory().set_high(group->memory, high);
+    note("cgroups.set_memory_high", path, kept.value);
+    return kept;
   }
 
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override {
@@ -235,6 +269,7 @@ class SimCgroups final : public Cgroups {
     sample.cpu = model().cpu().sample(group->cpu);
     sample.memory = model().memory().sample(group->memory);
     sample.pids = group->tasks;
+    sample.pids_peak = group->tasks_peak;
     sample.pids_limit_hits = group->task_hits;
     return sample;
   }
@@ -275,6 +310,16 @@ class SimCgroups final : public Cgroups {
     model().set_frozen(path.text, frozen);
     note(call, path);
     return {};
+  }
+  /// The memory nodes that a group may use: its own set or the nearest one above.
+  [[nodiscard]] std::vector<std::uint32_t> nodes_of(std::string path) const {
+    for (;; path = CgroupModel::parent_of(path)) {
+      if (const auto& own = model().find(path)->memory_nodes) return *own;
+      if (path.empty()) break;
+    }
+    std::vector<std::uint32_t> all(gate_.node().spec.memory_nodes);
+    for (std::uint32_t number = 0; number < all.size(); ++number) all[number] = number;
+    return all;
   }
   [[nodiscard]] std::vector<std::string> descendants(const std::string& path) const {
     std::vector<std::string> all;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "backends/sim/cpu/rate.h"
+
 namespace twinhull::sim {
 namespace {
 
@@ -108,6 +110,7 @@ std::uint64_t MemoryTree::swap_out(MemoryGroupId top, std::uint64_t wanted) {
     change(account.group, -static_cast<std::int64_t>(part), 0, static_cast<std::int64_t>(part));
     got += part;
   }
+  last_swapped_ += got;
   return got;
 }
 
@@ -148,10 +151,46 @@ Bytes MemoryTree::effective_limit(MemoryGroupId id) const {
   std::uint64_t least = kUnlimited;
   while (true) {
     const Group& group = groups_.at(id);
-    least = std::min(least, group.limit.memory.value);
+    least = std::min({least, group.limit.memory.value, group.high});
     if (id == kRootMemoryGroup) return {least};
     id = group.parent;
   }
+}
+
+Bytes MemoryTree::set_high(MemoryGroupId id, Bytes high) {
+  Group& group = groups_.at(id);
+  group.high = high.value == kUnlimited ? kUnlimited : pages_down(high.value);
+  if (group.usage() > group.high) make_room(id, 0, group.high);
+  return {group.high};
+}
+
+std::uint64_t MemoryTree::room_below_high(MemoryGroupId id) const {
+  std::uint64_t room = kUnlimited;
+  for (; id != kRootMemoryGroup; id = groups_.at(id).parent) {
+    const Group& group = groups_.at(id);
+    if (group.high == kUnlimited) continue;
+    room = std::min(room, group.high - std::min(group.high, group.usage()));
+  }
+  return room;
+}
+
+Duration MemoryTree::high_delay(MemoryGroupId id, Bytes bytes) const {
+  constexpr unsigned kPrecision = 20, kScaling = 14;  // MEMCG_DELAY_*_SHIFT
+  constexpr std::uint64_t kBatch = 64;                // MEMCG_CHARGE_BATCH, pages
+  constexpr std::uint64_t kMostOverage = std::uint64_t{1} << 30;  // far beyond the longest delay
+  constexpr std::uint64_t kSecond = 1'000'000'000;
+  std::uint64_t overage = 0;
+  for (; id != kRootMemoryGroup; id = groups_.at(id).parent) {
+    const Group& group = groups_.at(id);
+    if (group.usage() <= group.high) continue;
+    const std::uint64_t high = std::max<std::uint64_t>(group.high / kPageSize, 1);
+    const UInt128 share = (static_cast<UInt128>((group.usage() - group.high) / kPageSize) << kPrecision) / high;
+    overage = std::max(overage, static_cast<std::uint64_t>(std::min<UInt128>(share, kMostOverage)));
+  }
+  const UInt128 whole = ((static_cast<UInt128>(overage) * overage * kSecond) >> kPrecision) >> kScaling;
+  const UInt128 scaled = whole * (std::min(pages_up(bytes.value) / kPageSize, kBatch)) / kBatch;
+  const auto delay = Duration(static_cast<std::int64_t>(std::min<UInt128>(scaled, 2 * kSecond)));
+  return delay <= milliseconds(10) ? Duration(0) : delay;
 }
 
 MemoryAccountId MemoryTree::add_account(MemoryGroupId group) {
@@ -159,6 +198,10 @@ MemoryAccountId MemoryTree::add_account(MemoryGroupId group) {
   accounts_[id].group = group;
   groups_.at(group).accounts.insert(id);
   return id;
+}
+
+void MemoryTree::set_oom_adjust(MemoryAccountId id, std::int32_t adjust) {
+  accounts_.at(id).oom_adjust = std::clamp(adjust, -1000, 1000);
 }
 
 void MemoryTree::remove_account(MemoryAccountId id) {
@@ -172,37 +215,64 @@ void MemoryTree::remove_account(MemoryAccountId id) {
 std::optional<MemoryAccountId> MemoryTree::charge(MemoryAccountId id, Bytes bytes) {
   const std::uint64_t wanted = pages_up(bytes.value);
   const MemoryGroupId home = accounts_.at(id).group;
+  last_swapped_ = 0;
   for (MemoryGroupId at = home;;) {
     Group& group = groups_.at(at);
     const std::uint64_t most = group.limit.memory.value;
     if (wanted > most || group.usage() > most - wanted) {
       ++group.limit_hits;
-      if (!make_room(at, wanted, most)) {
-        // The kernel charges page by page: before the limit refuses, the charging process has
-        // taken all the room that there is.
-        const std::uint64_t room = std::min(wanted, most - std::min(most, group.usage())) +
-                                   std::min(wanted, swap_room(at));
-        MemoryAccountId victim = id;
-        std::uint64_t largest = 0;
-        for (MemoryGroupId member : subtree(at)) {
-          for (MemoryAccountId candidate : groups_.at(member).accounts) {
-            const std::uint64_t size =
-                held(candidate).value + (candidate == id ? std::min(wanted, room) : 0);
-            if (size > largest || (size == largest && size > 0 && candidate > victim)) {
-              largest = size;
-              victim = candidate;
-            }
-          }
-        }
-        return victim;
-      }
+      if (!make_room(at, wanted, most)) return oom_victim(at, id, wanted);
     }
     if (at == kRootMemoryGroup) break;
     at = group.parent;
   }
   accounts_.at(id).anonymous += wanted;
   change(home, static_cast<std::int64_t>(wanted), 0, 0);
+  for (MemoryGroupId at = home; at != kRootMemoryGroup; at = groups_.at(at).parent) {
+    Group& group = groups_.at(at);
+    if (group.usage() <= group.high) continue;
+    ++group.high_hits;
+    make_room(at, 0, group.high);
+  }
   return std::nullopt;
+}
+
+std::optional<std::int64_t> MemoryTree::oom_points(MemoryAccountId id, std::uint64_t total_pages,
+                                                   std::uint64_t extra) const {
+  const Account& account = accounts_.at(id);
+  if (account.oom_adjust == -1000) return std::nullopt;
+  constexpr std::uint64_t kEntries = 512;  // of a page table
+  const std::uint64_t pages = (account.anonymous + account.swap + extra) / kPageSize;
+  const std::uint64_t tables = (pages + kEntries - 1) / kEntries;
+  return static_cast<std::int64_t>(pages + tables) +
+         account.oom_adjust * static_cast<std::int64_t>(total_pages / 1000);
+}
+
+MemoryAccountId MemoryTree::oom_victim(MemoryGroupId top, MemoryAccountId charging,
+                                       std::uint64_t wanted) const {
+  const Group& group = groups_.at(top);
+  const std::uint64_t most = group.limit.memory.value;
+  // The kernel charges page by page: before the limit refuses, the charging process has taken all
+  // the room that there is.
+  const std::uint64_t room =
+      std::min(wanted, most - std::min(most, group.usage())) + std::min(wanted, swap_room(top));
+  constexpr std::uint64_t kMost = ~std::uint64_t{0} / 4;
+  const std::uint64_t total = (std::min(most, kMost) + std::min(group.limit.swap, swap()).value) / kPageSize;
+  // Where nobody may be killed the kernel lets the charging task try for ever; it goes here.
+  MemoryAccountId victim = charging;
+  std::optional<std::int64_t> largest;
+  for (MemoryGroupId member : subtree(top)) {
+    for (MemoryAccountId candidate : groups_.at(member).accounts) {
+      const auto points =
+          oom_points(candidate, total, candidate == charging ? std::min(wanted, room) : 0);
+      if (!points) continue;
+      if (!largest || *points > *largest || (*points == *largest && candidate > victim)) {
+        largest = points;
+        victim = candidate;
+      }
+    }
+  }
+  return victim;
 }
 
 void MemoryTree::release(MemoryAccountId id, Bytes bytes) {
@@ -259,6 +329,7 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
   sample.cache = {group.cache};
   sample.swap = {group.swap};
   sample.limit_hits = group.limit_hits;
+  sample.high_hits = group.high_hits;
   sample.oom_kills = group.oom_kills;
   return sample;
 }
@@ -266,6 +337,7 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
 bool MemoryTree::sane() const {
   if (!groups_.contains(kRootMemoryGroup)) return false;
   for (const auto& [id, group] : groups_) {
+    if (group.high != kUnlimited && group.high % kPageSize != 0) return false;
     if (id >= next_group_ || (id != kRootMemoryGroup && group.parent >= id)) return false;
     if (id != kRootMemoryGroup) {
       const auto parent = groups_.find(group.parent);
@@ -282,6 +354,7 @@ bool MemoryTree::sane() const {
   }
   for (const auto& [id, account] : accounts_) {
     const auto group = groups_.find(account.group);
+    if (account.oom_adjust < -1000 || account.oom_adjust > 1000) return false;
     if (id >= next_account_ || group == groups_.end() || !group->second.accounts.contains(id)) {
       return false;
     }

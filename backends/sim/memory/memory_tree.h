@@ -20,7 +20,8 @@ inline constexpr MemoryGroupId kRootMemoryGroup = 0;
 /// Charges in whole pages (models 6.3). When a charge meets a limit, the page cache of the subtree
 /// goes first, largest holder first; then anonymous memory of its largest account is swapped, as
 /// far as swap is free; then the charge fails and names the account that the kernel would kill:
-/// the one with the most memory and swap in the subtree (ties: the youngest).
+/// the one with the largest oom_points() in the subtree (ties: the youngest). Above a soft bound
+/// the same is reclaimed, nothing fails, and high_delay() says how long the charging task sleeps.
 class MemoryTree {
  public:
   MemoryTree() : MemoryTree(Bytes{0}, Bytes{0}) {}
@@ -32,10 +33,24 @@ class MemoryTree {
   /// Rounded down to pages; reclaims. Errors: busy (cannot reclaim so much; nothing changed).
   Result<MemoryLimit> set_limit(MemoryGroupId group, MemoryLimit limit);
   [[nodiscard]] MemoryLimit limit(MemoryGroupId group) const { return groups_.at(group).limit; }
-  /// The smallest memory limit on the way to the root: what free(1) inside shows.
+  /// Rounded down to pages; what can be reclaimed down to it is, the rest stays.
+  Bytes set_high(MemoryGroupId group, Bytes high);
+  /// Bytes that can be charged before a soft bound is passed; kUnlimited without a bound, 0 above.
+  [[nodiscard]] std::uint64_t room_below_high(MemoryGroupId group) const;
+  /// How long the task that has just charged `bytes` sleeps: the kernel's formula with the largest
+  /// overage on the way to the root (mm/memcontrol.c, calculate_high_delay), in integers.
+  [[nodiscard]] Duration high_delay(MemoryGroupId group, Bytes bytes) const;
+  /// Swapped out by the latest charge: its writer waits for the disk. Not part of the saved state.
+  [[nodiscard]] Bytes last_swapped() const { return {last_swapped_}; }
+  /// The smallest bound, soft or hard, on the way to the root: what free(1) inside shows as total.
   [[nodiscard]] Bytes effective_limit(MemoryGroupId group) const;
 
   MemoryAccountId add_account(MemoryGroupId group);
+  /// oom_score_adj of the account's process, −1000…1000 (proc(5)); −1000 = never chosen.
+  void set_oom_adjust(MemoryAccountId account, std::int32_t adjust);
+  [[nodiscard]] std::int32_t oom_adjust(MemoryAccountId account) const {
+    return accounts_.at(account).oom_adjust;
+  }
   /// Gives everything back.
   void remove_account(MemoryAccountId account);
   /// Takes `bytes` (rounded up to pages). std::nullopt = charged; otherwise the account that must
@@ -73,24 +88,26 @@ class MemoryTree {
   struct Group {
     MemoryGroupId parent = 0;
     MemoryLimit limit;
+    std::uint64_t high = kUnlimited;
     std::set<MemoryGroupId> children;
     std::set<MemoryAccountId> accounts;
     std::uint64_t own_cache = 0;
     std::uint64_t anonymous = 0, cache = 0, swap = 0, peak = 0;  ///< with the subtree
-    std::uint64_t limit_hits = 0, oom_kills = 0;
+    std::uint64_t limit_hits = 0, oom_kills = 0, high_hits = 0;
     [[nodiscard]] std::uint64_t usage() const { return anonymous + cache; }
     template <typename Archive>
     void serialize(Archive& archive) {
-      archive(parent, limit.memory.value, limit.swap.value, children, accounts, own_cache, anonymous,
-              cache, swap, peak, limit_hits, oom_kills);
+      archive(parent, limit.memory.value, limit.swap.value, high, children, accounts, own_cache, anonymous,
+              cache, swap, peak, limit_hits, oom_kills, high_hits);
     }
   };
   struct Account {
     MemoryGroupId group = 0;
     std::uint64_t anonymous = 0, swap = 0;
+    std::int32_t oom_adjust = 0;
     template <typename Archive>
     void serialize(Archive& archive) {
-      archive(group, anonymous, swap);
+      archive(group, anonymous, swap, oom_adjust);
     }
   };
 
@@ -99,6 +116,13 @@ class MemoryTree {
   std::uint64_t reclaim_cache(MemoryGroupId group, std::uint64_t wanted);
   std::uint64_t swap_out(MemoryGroupId group, std::uint64_t wanted);
   [[nodiscard]] std::uint64_t swap_room(MemoryGroupId group) const;
+  /// The kernel's oom_badness() in pages, were `account` `extra` bytes larger; std::nullopt = immune.
+  [[nodiscard]] std::optional<std::int64_t> oom_points(MemoryAccountId account,
+                                                       std::uint64_t total_pages,
+                                                       std::uint64_t extra) const;
+  /// The account to kill when `charging` wants `wanted` more and the limit of `top` refuses.
+  [[nodiscard]] MemoryAccountId oom_victim(MemoryGroupId top, MemoryAccountId charging,
+                                           std::uint64_t wanted) const;
   /// Makes room for `bytes` below `group`; false when nothing more can be reclaimed.
   bool make_room(MemoryGroupId group, std::uint64_t bytes, std::uint64_t most);
 
@@ -106,6 +130,7 @@ class MemoryTree {
   std::map<MemoryAccountId, Account> accounts_;
   MemoryGroupId next_group_ = 1;
   MemoryAccountId next_account_ = 1;
+  std::uint64_t last_swapped_ = 0;
 };
 
 }  // namespace twinhull::sim

@@ -45,6 +45,69 @@ BOOST_AUTO_TEST_CASE(the_largest_dies_inside_the_group_only) {
   BOOST_TEST(tree.sample(group).peak.value == (60_MiB).value);
 }
 
+BOOST_AUTO_TEST_CASE(the_high_delay_is_the_kernels) {
+  // The table in mm/memcontrol.c: the higher above the bound, the longer each batch of 64 pages.
+  struct Row {
+    std::uint64_t percent, milliseconds;
+  };
+  for (const Row row : {Row{100, 0}, Row{105, 159}, Row{110, 639}, Row{115, 1440}, Row{118, 2000},
+                        Row{150, 2000}, Row{5000, 2000}}) {
+    MemoryTree tree(64_GiB, kNone);
+    const auto group = tree.add_group(kRootMemoryGroup);
+    const auto account = tree.add_account(group);
+    BOOST_TEST(tree.set_high(group, 100_MiB).value == (100_MiB).value);
+    BOOST_TEST(!tree.charge(account, {row.percent << 20}).has_value());
+    const std::uint64_t got =
+        static_cast<std::uint64_t>(tree.high_delay(group, {64 * kPageSize}) / milliseconds(1));
+    BOOST_TEST((got + 1 >= row.milliseconds && got <= row.milliseconds + 1),
+               row.percent << " %: " << got << " ms");
+    // Half a batch, half the time; what takes less than 10 ms is not slept.
+    if (row.percent == 110) {
+      BOOST_TEST((tree.high_delay(group, {32 * kPageSize}) / milliseconds(1)) / 2 == 159);
+      BOOST_TEST(tree.high_delay(group, {kPageSize}).count() == 0);
+    }
+    BOOST_TEST(tree.check().has_value());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_soft_bound_reclaims_and_refuses_nothing) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto outer = tree.add_group(kRootMemoryGroup), group = tree.add_group(outer);
+  tree.set_high(outer, 64_MiB);
+  tree.add_cache(group, 60_MiB);
+  const auto account = tree.add_account(group);
+  BOOST_TEST(tree.room_below_high(group) == (4_MiB).value);
+  BOOST_TEST(!tree.charge(account, 40_MiB).has_value());
+  BOOST_TEST(tree.sample(group).cache.value == (24_MiB).value);
+  BOOST_TEST(!tree.charge(account, 100_MiB).has_value());
+  BOOST_TEST(tree.sample(group).cache.value == 0U);
+  BOOST_TEST(tree.room_below_high(group) == 0U);
+  BOOST_TEST(*tree.sample(outer).high_hits == 2U);
+  BOOST_TEST(*tree.sample(group).high_hits == 0U);
+  BOOST_TEST(tree.effective_limit(group).value == (64_MiB).value);
+  tree.set_high(outer, {kUnlimited});
+  BOOST_TEST(tree.room_below_high(group) == kUnlimited);
+  BOOST_TEST(tree.high_delay(group, 1_MiB).count() == 0);
+}
+
+BOOST_AUTO_TEST_CASE(oom_adjust_counts_in_thousandths_of_the_limit) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto group = tree.add_group(kRootMemoryGroup);
+  BOOST_TEST(tree.set_limit(group, {100_MiB, kNone}).has_value());
+  const auto small = tree.add_account(group), large = tree.add_account(group);
+  const auto third = tree.add_account(group);
+  BOOST_TEST(!tree.charge(small, 20_MiB).has_value());
+  BOOST_TEST(!tree.charge(large, 60_MiB).has_value());
+  BOOST_TEST(*tree.charge(third, 40_MiB) == large);
+  tree.set_oom_adjust(small, 350);  // 20 + 35 of the limit's 100
+  BOOST_TEST(*tree.charge(third, 40_MiB) == large);
+  tree.set_oom_adjust(small, 450);
+  BOOST_TEST(*tree.charge(third, 40_MiB) == small);
+  tree.set_oom_adjust(small, -1000);
+  tree.set_oom_adjust(large, -1000);
+  BOOST_TEST(*tree.charge(third, 40_MiB) == third);
+}
+
 BOOST_AUTO_TEST_CASE(swap_is_used_up_before_a_kill) {
   MemoryTree tree(1_GiB, 1_GiB);
   const auto group = tree.add_group(kRootMemoryGroup);

@@ -36,6 +36,13 @@ class HostPort final : public Host {
     info.cpu_mhz = spec.cpu_mhz;
     info.memory = spec.memory;
     info.swap = spec.swap;
+    for (std::uint32_t number = 0; number < spec.memory_nodes; ++number) {
+      MemoryNode node{number, {}};
+      for (std::uint32_t cpu = 0; cpu < spec.cpus; ++cpu) {
+        if (spec.memory_node_of(cpu) == number) node.cpus.cpus.push_back(cpu);
+      }
+      info.memory_nodes.push_back(std::move(node));
+    }
     info.backend = "sim";
     return info;
   }

@@ -1,6 +1,7 @@
 #include "backends/sim/process/process_model.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "backends/sim/net/net_model.h"
 
@@ -124,6 +125,9 @@ Result<SimProcess*> ProcessModel::create(const RunSpec& spec, std::vector<std::s
   const auto space = spaces_.find(spec.space);
   process.inner_pid = space == spaces_.end() ? process.ref.pid : space->second.next_inner++;
   process.memory = groups.memory().add_account(groups.find(spec.cgroup)->memory);
+  if (const SimProcess* parent = find(spec.parent); parent != nullptr && parent->memory != 0) {
+    groups.memory().set_oom_adjust(process.memory, groups.memory().oom_adjust(parent->memory));
+  }
   groups.attach(spec.cgroup, process.ref.pid, 1);
   const ProcessRef ref = process.ref;
   processes_[ref.pid] = std::move(made);
@@ -330,16 +334,19 @@ void ProcessModel::cpu_done(CpuTaskId task) {
   post(*process, event);
 }
 
-bool ProcessModel::charge(SimProcess& process, Bytes bytes) {
+bool ProcessModel::charge(SimProcess& process, Bytes bytes, Duration* slowed) {
   // A kernel charges page by page, so older pages make way for newer ones of the same growth. In
   // larger pieces, but smaller than any useful limit, comes to the same.
-  constexpr Bytes kPiece{std::uint64_t{1} << 20};
+  // Below a soft bound it is the kernel's own batch, because the delay grows with each.
+  constexpr Bytes kLarge{std::uint64_t{1} << 20}, kBatch{64 * kPageSize};
   MemoryTree& memory = cgroups().memory();
+  const MemoryGroupId group = cgroups().find(process.cgroup)->memory;
+  const Bytes at_once = memory.room_below_high(group) == kUnlimited ? kLarge : kBatch;
   const std::int32_t self = process.ref.pid;
   const ProcessRef ref = process.ref;
   const MemoryAccountId account = process.memory;
   while (bytes.value > 0) {
-    const Bytes piece = std::min(bytes, kPiece);
+    const Bytes piece = std::min(bytes, at_once);
     bytes -= piece;
     while (const auto victim = memory.charge(account, piece)) {
       std::int32_t target = self;
@@ -351,6 +358,9 @@ bool ProcessModel::charge(SimProcess& process, Bytes bytes) {
       kill(target, 9);
       if (find(ref) == nullptr) return false;
     }
+    if (slowed == nullptr) continue;
+    *slowed += memory.high_delay(group, piece);
+    if (memory.last_swapped().value > 0) *slowed += charge_disk(node_, memory.last_swapped());
   }
   return true;
 }
@@ -363,8 +373,27 @@ Status ProcessModel::write(const SimProcess& process, const OutputStream& stream
     return {};
   }
   if (stream.kind != OutputStream::Kind::file) return {};
+  if (stream.path == kOomAdjustFile) return set_oom_adjust(process, text);
   TH_TRY(view(process).append(stream.path, text));
   cgroups().memory().add_cache(cgroups().find(process.cgroup)->memory, {text.size()});
+  return {};
+}
+
+Status ProcessModel::set_oom_adjust(const SimProcess& process, std::string_view text) const {
+  while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+  std::int32_t value = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc{} || end != text.data() + text.size() || value < -1000 || value > 1000) {
+    return fail(ErrorCode::invalid_argument, "files.write", std::string(kOomAdjustFile),
+                "accepted: a number from -1000 to 1000");
+  }
+  MemoryTree& memory = cgroups().memory();
+  // Lowering needs CAP_SYS_RESOURCE (proc(5)), which programs in containers do not have.
+  if (process.space != kNodeSpace && value < memory.oom_adjust(process.memory)) {
+    return fail(ErrorCode::not_permitted, "files.write", std::string(kOomAdjustFile),
+                "lowering it needs CAP_SYS_RESOURCE");
+  }
+  memory.set_oom_adjust(process.memory, value);
   return {};
 }
 

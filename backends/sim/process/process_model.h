@@ -26,14 +26,17 @@ struct Space {
   std::string label;               ///< empty for a short-lived one
   std::int32_t init = 0;           ///< its first process (node's pid)
   std::string hostname;
+  std::uint64_t open_files = 1024; ///< RLIMIT_NOFILE of its first process: shown, not enforced
   std::int32_t next_inner = 1;     ///< pid numbers as seen inside
   bool boots = false;              ///< reported as a life event
   template <typename Archive>
   void serialize(Archive& archive) {
-    archive(label, init, hostname, next_inner, boots);
+    archive(label, init, hostname, open_files, next_inner, boots);
   }
 };
 inline constexpr std::uint32_t kNodeSpace = 0;
+/// The one control file of a process that programs may write.
+inline constexpr std::string_view kOomAdjustFile = "/proc/self/oom_score_adj";
 
 /// One process.
 struct SimProcess {
@@ -121,10 +124,13 @@ class ProcessModel final : public ProcessTable {
   void demand_cpu(SimProcess& process, std::optional<CpuDemand> demand);
   [[nodiscard]] Duration cpu_used(const SimProcess& process) const;
   /// Charges memory; kills by the rule of the OOM killer when there is none. False = this process
-  /// itself was killed: touch nothing.
-  bool charge(SimProcess& process, Bytes bytes);
+  /// itself was killed: touch nothing. `slowed` (optional) takes how long the process must sleep for
+  /// it: the delay above a soft bound, and the writing of what was swapped out.
+  bool charge(SimProcess& process, Bytes bytes, Duration* slowed = nullptr);
   Status write(const SimProcess& process, const OutputStream& stream, std::string_view text) const;
   [[nodiscard]] FileView view(const SimProcess& process) const { return {node_, process.root}; }
+  /// A write of `text` to kOomAdjustFile. Errors: invalid_argument, not_permitted (lowering).
+  Status set_oom_adjust(const SimProcess& process, std::string_view text) const;
   /// Asks the init of a space to stop; false when the space has none.
   bool stop_space(std::uint32_t space, Signal how);
 

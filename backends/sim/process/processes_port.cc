@@ -92,6 +92,9 @@ class SimProcesses final : public Processes {
     space.label = spec.label;
     space.hostname = spec.hostname.empty() ? spec.label : spec.hostname;
     space.boots = true;
+    for (const ResourceLimit& limit : spec.limits) {
+      if (limit.kind == ResourceLimit::Kind::open_files) space.open_files = limit.soft;
+    }
     RunSpec run;
     run.space = model().add_space(std::move(space));
     run.cgroup = spec.cgroup.text;

@@ -127,19 +127,13 @@ int free(AppletCall& call) {
   const bool megabytes = call.argv.size() > 1 && call.argv[1] == "-m";
   const bool bytes = call.argv.size() > 1 && call.argv[1] == "-b";
   const std::uint64_t unit = megabytes ? 1 << 20 : bytes ? 1 : 1024;
-  MemoryTree& memory = call.table.cgroups().memory();
-  const MemoryGroupId group = call.table.cgroups().find(call.process.cgroup)->memory;
-  const std::uint64_t total = memory.effective_limit(group).value;
-  const MemorySample sample = memory.sample(group);
-  std::uint64_t swap = std::min(memory.limit(group).swap.value, memory.swap().value);
+  const MemoryView seen = memory_view(call.table, call.process);
   call.out += "              total        used        free      shared  buff/cache   available\n";
-  call.out += fmt::format("Mem:    {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}\n", total / unit,
-                          sample.anonymous.value / unit,
-                          (total - std::min(total, sample.usage.value)) / unit, 0,
-                          sample.cache.value / unit,
-                          (total - std::min(total, sample.anonymous.value)) / unit);
-  call.out += fmt::format("Swap:   {:>11} {:>11} {:>11}\n", swap / unit, sample.swap.value / unit,
-                          (swap - std::min(swap, sample.swap.value)) / unit);
+  call.out += fmt::format("Mem:    {:>11} {:>11} {:>11} {:>11} {:>11} {:>11}\n", seen.total / unit,
+                          seen.used / unit, seen.free / unit, 0, seen.cache / unit,
+                          (seen.total - seen.used) / unit);
+  call.out += fmt::format("Swap:   {:>11} {:>11} {:>11}\n", seen.swap_total / unit,
+                          seen.swap_used / unit, (seen.swap_total - seen.swap_used) / unit);
   return 0;
 }
 

@@ -62,6 +62,12 @@ Applet find_applet(std::string_view name);
 std::vector<std::string> applet_names();
 /// strerror-like text of an error.
 std::string reason_of(const Error& error);
+/// Memory as free(1) and /proc/meminfo show it inside, in bytes.
+struct MemoryView {
+  std::uint64_t total = 0, used = 0, free = 0, cache = 0;
+  std::uint64_t swap_total = 0, swap_used = 0;
+};
+MemoryView memory_view(ProcessModel& table, const SimProcess& process);
 /// Content of a /proc, /sys or /dev file as the process sees it; std::nullopt = no such model.
 std::optional<std::string> read_special(ProcessModel& table, const SimProcess& process,
                                         const std::string& path);

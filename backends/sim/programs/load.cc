@@ -114,15 +114,24 @@ void LoadProgram::start(ProcessModel& table, SimProcess& process) {
 /// Touches the next pages: a tenth of a second's worth at a time.
 void LoadProgram::grow(ProcessModel& table, SimProcess& process) {
   const std::uint64_t rate = spec_.rate == 0 ? kMemoryRate : spec_.rate;
-  const std::uint64_t part =
+  std::uint64_t part =
       std::min(spec_.bytes.value - bytes_, std::max(kPageSize, in_time(rate, kStep)));
-  const auto tables = [](std::uint64_t bytes) { return bytes / kTableReach + (bytes % kTableReach != 0 ? 1 : 0); };
+  // Above a soft bound each batch of the kernel has a delay of its own.
+  constexpr std::uint64_t kBatch = 64 * kPageSize;
+  CgroupModel& groups = table.cgroups();
+  const std::uint64_t room =
+      groups.memory().room_below_high(groups.find(process.cgroup)->memory);
+  part = std::min(part, std::max(room, kBatch));
+  const auto tables = [](std::uint64_t bytes) {
+    return bytes / kTableReach + (bytes % kTableReach != 0 ? 1 : 0);
+  };
   const std::uint64_t more = (tables(bytes_ + part) - tables(bytes_)) * kPageSize;
-  if (part > 0 && !table.charge(process, {part + more})) return;  // the OOM killer took us
+  Duration slowed{0};
+  if (part > 0 && !table.charge(process, {part + more}, &slowed)) return;  // the OOM killer took us
   bytes_ += part;
   const Instant now = table.node().engine.now();
-  const auto took = Duration(static_cast<std::int64_t>(
-      static_cast<UInt128>(part) * 1'000'000'000 / rate));
+  const auto took = slowed + Duration(static_cast<std::int64_t>(
+                                 static_cast<UInt128>(part) * 1'000'000'000 / rate));
   if (bytes_ < spec_.bytes.value) return table.arm(process, now + std::max(took, Duration(1)));
   holding_ = true;
   table.arm(process, now + took + (spec_.has_end ? spec_.length : Duration(0)));

@@ -105,6 +105,19 @@ int ShellMachine::builtin_read(const std::vector<std::string>& words,
   return newline == std::string::npos ? 1 : 0;
 }
 
+int ShellMachine::builtin_ulimit(Run run, const std::vector<std::string>& words,
+                                 const ProcessStreams& streams) {
+  const bool known = words.size() == 2 && (words[1] == "-n" || words[1] == "-Sn" || words[1] == "-Hn");
+  if (!known) {
+    message(run, "ulimit: only -n is known here");
+    return 2;
+  }
+  const Space* space = run.table.space(run.process.space);
+  const std::uint64_t most = space == nullptr ? 1024 : space->open_files;
+  const std::string text = most == kUnlimited ? "unlimited" : std::to_string(most);
+  return run.table.write(run.process, streams.out, text + "\n") ? 0 : 1;
+}
+
 std::optional<int> ShellMachine::builtin_wait(Run run, const std::vector<std::string>& words) {
   if (words.size() < 2) {
     if (jobs_.empty()) return 0;
@@ -225,6 +238,7 @@ std::optional<int> ShellMachine::builtin(Run run, const std::vector<std::string>
   if (name == "set") return builtin_set(words);
   if (name == "read") return builtin_read(words, streams);
   if (name == "wait") return builtin_wait(run, words);
+  if (name == "ulimit") return builtin_ulimit(run, words, streams);
   if (name == "umask" || name == "trap") return 0;  // nothing here depends on them
   if (name == "eval") {
     std::string text;

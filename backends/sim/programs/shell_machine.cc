@@ -500,6 +500,12 @@ bool ShellMachine::open_output(Run run, const std::string& path, bool append,
     stream = {};
     return true;
   }
+  if (absolute == kOomAdjustFile) {
+    stream = {};
+    stream.kind = OutputStream::Kind::file;
+    stream.path = absolute;
+    return true;
+  }
   if (absolute == "/dev/stdout") {
     stream = streams_.out;
     return true;

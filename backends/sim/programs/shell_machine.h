@@ -105,6 +105,8 @@ class ShellMachine final : public Program {
                              const ProcessStreams& streams, bool tested);
   int builtin_set(const std::vector<std::string>& words);
   int builtin_read(const std::vector<std::string>& words, const ProcessStreams& streams);
+  /// `ulimit -n`, the one limit that is shown; others are refused.
+  int builtin_ulimit(Run run, const std::vector<std::string>& words, const ProcessStreams& streams);
   std::optional<int> builtin_wait(Run run, const std::vector<std::string>& words);
   bool assign(Run run, const std::string& name, std::string value);
   [[nodiscard]] std::map<std::string, std::string> exported() const;

@@ -5,6 +5,26 @@
 
 namespace twinhull::sim {
 
+MemoryView memory_view(ProcessModel& table, const SimProcess& process) {
+  const MemoryTree& memory = table.cgroups().memory();
+  const MemoryGroupId group = table.cgroups().find(process.cgroup)->memory;
+  const MemorySample sample = memory.sample(group);
+  const std::uint64_t hard = memory.limit(group).memory.value;
+  MemoryView view;
+  view.total = memory.effective_limit(group).value;
+  view.free = view.total - std::min(view.total, sample.usage.value);
+  view.used = std::min(view.total, sample.anonymous.value);
+  view.cache = sample.cache.value;
+  view.swap_total = std::min(memory.limit(group).swap.value, memory.swap().value);
+  view.swap_used = std::min(view.swap_total, sample.swap.value);
+  if (hard > view.total && hard <= memory.memory().value) {
+    // Virtual swap: what lies above the soft bound is shown as swapped out (spec F4.14).
+    view.swap_total = hard - view.total;
+    view.swap_used = sample.usage.value - std::min(sample.usage.value, view.total);
+  }
+  return view;
+}
+
 std::optional<std::string> read_special(ProcessModel& table, const SimProcess& process,
                                         const std::string& path) {
   const Node& node = table.node();
@@ -26,25 +46,31 @@ std::optional<std::string> read_special(ProcessModel& table, const SimProcess& p
                        process.inner_pid);
   }
   if (path == "/proc/meminfo") {
-    const std::uint64_t total = groups.memory().effective_limit(group.memory).value;
-    const MemorySample sample = groups.memory().sample(group.memory);
-    const std::uint64_t free = total - std::min(total, sample.usage.value);
+    const MemoryView seen = memory_view(table, process);
     return fmt::format(
         "MemTotal: {:>15} kB\nMemFree: {:>16} kB\nMemAvailable: {:>11} kB\nCached: {:>17} kB\n"
         "SwapTotal: {:>14} kB\nSwapFree: {:>15} kB\n",
-        total / 1024, free / 1024, (free + sample.cache.value) / 1024, sample.cache.value / 1024,
-        groups.memory().swap().value / 1024,
-        (groups.memory().swap().value - sample.swap.value) / 1024);
+        seen.total / 1024, seen.free / 1024, (seen.free + seen.cache) / 1024, seen.cache / 1024,
+        seen.swap_total / 1024, (seen.swap_total - seen.swap_used) / 1024);
   }
   if (path == "/proc/cpuinfo") {
     std::string text;
     const CpuMask allowed = groups.cpu().allowed(group.cpu);
+    // As lxcfs does it: no more processors than the quota can fill.
+    std::uint64_t most = node.spec.cpus;
+    if (const auto quota = groups.cpu().quota(group.cpu)) {
+      most = static_cast<std::uint64_t>((quota->quota + quota->period - Duration(1)) / quota->period);
+    }
     for (std::uint32_t cpu = 0; cpu < node.spec.cpus; ++cpu) {
       if (!allowed.has(cpu)) continue;
+      if (most-- == 0) break;
       text += fmt::format("processor\t: {}\nmodel name\t: simulated\ncpu MHz\t\t: {}.000\n\n", cpu,
                           node.spec.cpu_mhz);
     }
     return text;
+  }
+  if (path == kOomAdjustFile) {
+    return std::to_string(groups.memory().oom_adjust(process.memory)) + "\n";
   }
   if (path == "/proc/sys/kernel/hostname") return table.hostname(process.space) + "\n";
   if (path == "/proc/sys/kernel/osrelease") return "sim-1\n";

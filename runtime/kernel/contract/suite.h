@@ -29,6 +29,7 @@ Area processes_area();
 Area programs_area();
 Area cgroups_area();
 Area limits_area();
+Area memory_area();
 Area quotas_area();
 Area links_area();
 Area traffic_area();

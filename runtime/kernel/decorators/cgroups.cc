@@ -34,9 +34,19 @@ class ObservedCgroups final : public Cgroups {
     return hook_.call(
         "cgroups.set_cpus", path.text, [&] { return inner_.set_cpus(path, cpus); }, cpus);
   }
+  Result<CpuSet> set_memory_nodes(Path path, std::optional<CpuSet> nodes) override {
+    return hook_.call(
+        "cgroups.set_memory_nodes", path.text,
+        [&] { return inner_.set_memory_nodes(path, nodes); }, nodes);
+  }
   Result<MemoryLimit> set_memory(Path path, MemoryLimit limit) override {
     return hook_.call(
         "cgroups.set_memory", path.text, [&] { return inner_.set_memory(path, limit); }, limit);
+  }
+  Result<Bytes> set_memory_high(Path path, Bytes high) override {
+    return hook_.call(
+        "cgroups.set_memory_high", path.text, [&] { return inner_.set_memory_high(path, high); },
+        high);
   }
   Result<std::uint64_t> set_pids(Path path, std::uint64_t most) override {
     return hook_.call(

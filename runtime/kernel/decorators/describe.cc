@@ -204,11 +204,12 @@ void Describer::add(FreezeState state) {
 void Describer::add(const CgroupSample& sample) {
   out_ += fmt::format(
       "cpu={}ns periods={} throttled={} throttled_time={}ns memory={} peak={} anonymous={} "
-      "cache={} swap={} limit_hits={} oom_kills={} pids={} pids_limit_hits={}",
+      "cache={} swap={} limit_hits={} oom_kills={} pids={} pids_limit_hits={} high_hits={}",
       sample.cpu.usage.count(), sample.cpu.periods, sample.cpu.throttled_periods,
       sample.cpu.throttled.count(), sample.memory.usage.value, sample.memory.peak.value,
       sample.memory.anonymous.value, sample.memory.cache.value, sample.memory.swap.value,
-      sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits);
+      sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits,
+      sample.memory.high_hits.value_or(0));
 }
 
 void Describer::add(const CgroupLimits& limits) {
@@ -288,9 +289,9 @@ void Describer::add(const Support& support) {
 }
 
 void Describer::add(const HostInfo& info) {
-  out_ += fmt::format("{} {} {} cpus={} mhz={} memory={} swap={} backend={}", info.hostname,
+  out_ += fmt::format("{} {} {} cpus={} mhz={} memory={} swap={} nodes={} backend={}", info.hostname,
                       info.kernel, info.architecture, info.online_cpus.text(), info.cpu_mhz,
-                      info.memory.value, info.swap.value, info.backend);
+                      info.memory.value, info.swap.value, info.memory_nodes.size(), info.backend);
 }
 
 void Describer::add(const LoadAverage& load) {

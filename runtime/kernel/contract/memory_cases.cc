@@ -1,0 +1,364 @@
+// What the runtime relies on: memory of Cgroups as programs meet it (spec F4.13, F4.14; models 6.3).
+#include <algorithm>
+
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/contract/checks.h"
+#include "runtime/kernel/contract/containers.h"
+#include "runtime/kernel/host.h"
+
+namespace twinhull::contract {
+namespace {
+
+std::vector<Case>& cases() {
+  static std::vector<Case> list;
+  return list;
+}
+
+constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+constexpr MemoryLimit limited(std::uint64_t mebibytes) { return {{mebibytes * kMebi}, {0}}; }
+
+MemorySample memory(ContractStage& stage, const CgroupPath& group) {
+  return MUST(stage.kernel().cgroups().sample(group)).memory;
+}
+
+/// A started box below a memory limit without swap. Where there are no limits the case is over.
+#define LIMITED_BOX(box, mebibytes)                                      \
+  const Box box = MUST(start_box(stage, "c1"));                          \
+  NEEDS(stage, memory_limit,                                             \
+        stage.kernel().cgroups().set_memory(box.group, limited(mebibytes))); \
+  MUST(stage.kernel().cgroups().set_memory(box.group, limited(mebibytes)))
+
+ExecOutcome load(ContractStage& stage, const Box& box, std::vector<std::string> words) {
+  words.insert(words.begin(), "/bin/vzload");
+  return MUST(stage.kernel().processes().exec(box.init, command(std::move(words))));
+}
+
+bool was_killed(const ExecOutcome& outcome) {
+  return outcome.status.signaled && outcome.status.value == 9;
+}
+
+/// Starts a program that keeps `mebibytes` of anonymous memory, and waits until it has them.
+void hold(ContractStage& stage, const Box& box, std::uint64_t mebibytes,
+          const std::string& before = "") {
+  const std::uint64_t had = memory(stage, box.group).anonymous.value;
+  MUST(shell_output(stage, box,
+                    "(" + before + "exec vzload memory --grow " + std::to_string(mebibytes) +
+                        "M --hold 1000) >/dev/null 2>&1 &"));
+  BOOST_REQUIRE(eventually(stage, seconds(30), [&] {
+    return memory(stage, box.group).anonymous.value >= had + mebibytes * kMebi;
+  }));
+}
+
+/// Pages of a file of the box's own upper layer, in the cache.
+void fill_cache(ContractStage& stage, const Box& box, std::uint64_t mebibytes) {
+  const ExecOutcome written =
+      load(stage, box, {"write", "/cache", "--bytes", std::to_string(mebibytes) + "M", "--sync"});
+  BOOST_REQUIRE_MESSAGE(written.status.success(), written.err);
+}
+
+CASE(a_limit_kills_inside_its_group_only) {
+  LIMITED_BOX(box, 48);
+  const Box other = MUST(start_box(stage, "c2"));
+  hold(stage, other, 40);
+  BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
+  BOOST_CHECK(memory(stage, box.group).oom_kills >= 1);
+  BOOST_CHECK_EQUAL(memory(stage, other.group).oom_kills, 0);
+  BOOST_CHECK(memory(stage, other.group).anonymous.value >= 40 * kMebi);
+  BOOST_CHECK(MUST(stage.kernel().processes().alive(other.init)));
+}
+
+CASE(a_group_without_a_limit_is_not_killed) {
+  const Box box = MUST(start_box(stage, "c1"));
+  NEEDS(stage, memory_limit, stage.kernel().cgroups().set_memory(box.group, {}));
+  MUST(stage.kernel().cgroups().set_memory(box.group, {}));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "100M"}).status.success());
+  BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
+}
+
+CASE(a_kill_makes_room_for_the_next) {
+  LIMITED_BOX(box, 48);
+  BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "16M"}).status.success());
+}
+
+CASE(written_files_are_cache) {
+  LIMITED_BOX(box, 128);
+  const MemorySample before = memory(stage, box.group);
+  fill_cache(stage, box, 24);
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK(after.cache.value >= before.cache.value + 20 * kMebi);
+  BOOST_CHECK(after.anonymous.value <= before.anonymous.value + 8 * kMebi);
+}
+
+CASE(cache_goes_before_a_program_is_killed) {
+  LIMITED_BOX(box, 64);
+  fill_cache(stage, box, 48);
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "44M"}).status.success());
+  BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
+}
+
+CASE(files_larger_than_the_limit_can_be_written) {
+  LIMITED_BOX(box, 32);
+  fill_cache(stage, box, 96);
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK(after.usage.value <= 32 * kMebi);
+  BOOST_CHECK_EQUAL(after.oom_kills, 0);
+}
+
+CASE(a_lowered_limit_reclaims_cache) {
+  LIMITED_BOX(box, 128);
+  fill_cache(stage, box, 64);
+  BOOST_REQUIRE(memory(stage, box.group).usage.value > 40 * kMebi);
+  MUST(stage.kernel().cgroups().set_memory(box.group, limited(24)));
+  BOOST_CHECK(memory(stage, box.group).usage.value <= 24 * kMebi);
+  BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
+}
+
+CASE(a_refused_limit_changes_nothing) {
+  LIMITED_BOX(box, 128);
+  hold(stage, box, 40);
+  REFUSED(stage.kernel().cgroups().set_memory(box.group, limited(16)), busy);
+  BOOST_CHECK(memory(stage, box.group).anonymous.value >= 40 * kMebi);
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());  // 128M still
+  BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
+}
+
+CASE(a_raised_limit_lets_more_in) {
+  LIMITED_BOX(box, 32);
+  BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "64M"})));
+  MUST(stage.kernel().cgroups().set_memory(box.group, limited(128)));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "64M"}).status.success());
+}
+
+CASE(a_lifted_limit_lets_everything_in) {
+  LIMITED_BOX(box, 32);
+  MUST(stage.kernel().cgroups().set_memory(box.group, {}));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "96M"}).status.success());
+}
+
+CASE(the_largest_program_dies) {
+  LIMITED_BOX(box, 96);
+  hold(stage, box, 48);
+  hold(stage, box, 20);
+  // The newcomer is far smaller than the one of 48 when the limit refuses.
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "36M"}).status.success());
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK_EQUAL(after.oom_kills, 1);
+  BOOST_CHECK(after.anonymous.value >= 20 * kMebi && after.anonymous.value < 40 * kMebi);
+}
+
+CASE(a_gap_of_a_twentieth_decides) {
+  LIMITED_BOX(box, 128);
+  hold(stage, box, 54);
+  hold(stage, box, 50);
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK_EQUAL(after.oom_kills, 1);
+  BOOST_CHECK(after.anonymous.value >= 50 * kMebi && after.anonymous.value < 54 * kMebi);
+}
+
+CASE(oom_score_adj_points_at_a_program) {
+  LIMITED_BOX(box, 96);
+  hold(stage, box, 48);
+  hold(stage, box, 16, "echo 900 > /proc/self/oom_score_adj; ");
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());
+  // The small one that offered itself went first, and the large one stayed.
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK_EQUAL(after.oom_kills, 1);
+  BOOST_CHECK(after.anonymous.value >= 48 * kMebi && after.anonymous.value < 60 * kMebi);
+}
+
+CASE(oom_score_adj_is_inherited_and_shown) {
+  const Box box = MUST(start_box(stage, "c1"));
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, box, "cat /proc/self/oom_score_adj")), "0");
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, box,
+                                      "echo 300 > /proc/self/oom_score_adj; "
+                                      "cat /proc/self/oom_score_adj")),
+                    "300");
+}
+
+CASE(oom_score_adj_takes_a_thousand_at_most) {
+  const Box box = MUST(start_box(stage, "c1"));
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, box,
+                                      "echo 1001 > /proc/self/oom_score_adj 2>/dev/null; "
+                                      "cat /proc/self/oom_score_adj")),
+                    "0");
+}
+
+CASE(the_limit_of_an_outer_group_holds_for_the_inner) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"outer"}));
+  NEEDS(stage, memory_limit, cgroups.set_memory({"outer"}, limited(48)));
+  MUST(cgroups.set_memory({"outer"}, limited(48)));
+  MUST(cgroups.create({"outer/inner"}));
+  Box box = MUST(make_root(stage, "c1"));
+  box.group = {"outer/inner"};
+  SpawnSpec spec = box_spec(box, {"/bin/sleep", "1000"});
+  spec.cgroup = box.group;
+  box.init = MUST(stage.kernel().processes().spawn(spec));
+  BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
+  BOOST_CHECK(memory(stage, {"outer"}).peak.value <= 48 * kMebi);
+}
+
+CASE(an_outer_group_counts_the_memory_of_the_inner) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"outer"}));
+  MUST(cgroups.create({"outer/inner"}));
+  Box box = MUST(make_root(stage, "c1"));
+  box.group = {"outer/inner"};
+  SpawnSpec spec = box_spec(box, {"/bin/vzload", "memory", "--grow", "20M", "--hold", "1000"});
+  spec.cgroup = box.group;
+  MUST(stage.kernel().processes().spawn(spec));
+  BOOST_CHECK(eventually(stage, seconds(20), [&] {
+    return memory(stage, {"outer/inner"}).anonymous.value >= 20 * kMebi;
+  }));
+  BOOST_CHECK(memory(stage, {"outer"}).anonymous.value >= 20 * kMebi);
+}
+
+CASE(a_sample_adds_up) {
+  LIMITED_BOX(box, 256);
+  hold(stage, box, 24);
+  fill_cache(stage, box, 24);
+  // A kernel settles its counters per CPU now and then: to a few batches.
+  constexpr std::uint64_t kSlack = 8 * kMebi;
+  BOOST_CHECK(eventually(stage, seconds(10), [&] {
+    const MemorySample now = memory(stage, box.group);
+    const std::uint64_t parts =
+        now.anonymous.value + now.cache.value + now.kernel.value_or(Bytes{0}).value;
+    const auto [least, most] = std::minmax(parts, now.usage.value);
+    return most - least <= kSlack;
+  }));
+}
+
+CASE(the_peak_stays_when_memory_is_given_back) {
+  LIMITED_BOX(box, 128);
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "64M"}).status.success());
+  BOOST_CHECK(eventually(stage, seconds(10), [&] {
+    return memory(stage, box.group).anonymous.value < 16 * kMebi;
+  }));
+  BOOST_CHECK(memory(stage, box.group).peak.value >= 64 * kMebi);
+}
+
+CASE(nothing_is_swapped_where_swap_is_forbidden) {
+  LIMITED_BOX(box, 48);
+  static_cast<void>(load(stage, box, {"memory", "--grow", "100M"}));
+  BOOST_CHECK_EQUAL(memory(stage, box.group).swap.value, 0);
+}
+
+CASE(swap_takes_what_does_not_fit) {
+  const Box box = MUST(start_box(stage, "c1"));
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const MemoryLimit limit{{48 * kMebi}, {64 * kMebi}};
+  NEEDS(stage, swap_limit, cgroups.set_memory(box.group, limit));
+  MUST(cgroups.set_memory(box.group, limit));
+  const HostInfo host = MUST(stage.kernel().host().info());
+  if (host.swap.value < 64 * kMebi) {
+    // Without a swap device the limit of swap gives nothing: the memory limit kills.
+    BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "80M"})));
+    BOOST_CHECK_EQUAL(memory(stage, box.group).swap.value, 0);
+    return;
+  }
+  hold(stage, box, 40);
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());
+  BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
+  BOOST_CHECK(memory(stage, box.group).swap.value > 0);
+}
+
+CASE(a_soft_bound_slows_down_and_kills_nobody) {
+  const Box box = MUST(start_box(stage, "c1"));
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const Bytes high{32 * kMebi};
+  NEEDS(stage, memory_high, cgroups.set_memory_high(box.group, high));
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_high(box.group, high)).value, high.value);
+  Clock& clock = stage.kernel().clock();
+  const Instant begin = clock.now();
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "36M"}).status.success());
+  const Duration slow = clock.now() - begin;
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK_EQUAL(after.oom_kills, 0);
+  BOOST_CHECK(after.high_hits.value_or(0) > 0);
+  BOOST_CHECK_MESSAGE(slow > milliseconds(500), "took only " << slow.count() << " ns");
+  MUST(cgroups.set_memory_high(box.group, {kUnlimited}));
+  const Instant again = clock.now();
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "36M"}).status.success());
+  BOOST_CHECK(clock.now() - again < slow);
+}
+
+CASE(a_soft_bound_is_rounded_and_lifted) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"g1"}));
+  NEEDS(stage, memory_high, cgroups.set_memory_high({"g1"}, {kMebi}));
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_high({"g1"}, {kMebi + 17})).value, kMebi);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_high({"g1"}, {kUnlimited})).value, kUnlimited);
+}
+
+CASE(memory_bounds_need_their_group) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  REFUSED(cgroups.set_memory_high({"nobody"}, {kMebi}), not_found);
+  REFUSED(cgroups.set_memory_high({"a//b"}, {kMebi}), invalid_argument);
+  REFUSED(cgroups.set_memory_nodes({"nobody"}, std::nullopt), not_found);
+  REFUSED(cgroups.set_memory_nodes({"a//b"}, std::nullopt), invalid_argument);
+}
+
+CASE(memory_nodes_are_those_of_the_host) {
+  const HostInfo host = MUST(stage.kernel().host().info());
+  BOOST_REQUIRE(!host.memory_nodes.empty());
+  std::vector<std::uint32_t> cpus;
+  for (const MemoryNode& node : host.memory_nodes)
+    cpus.insert(cpus.end(), node.cpus.cpus.begin(), node.cpus.cpus.end());
+  std::ranges::sort(cpus);
+  BOOST_CHECK(cpus == host.online_cpus.cpus);
+}
+
+CASE(memory_nodes_are_kept_and_lifted) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"g1"}));
+  NEEDS(stage, cpuset, cgroups.set_memory_nodes({"g1"}, std::nullopt));
+  const HostInfo host = MUST(stage.kernel().host().info());
+  const CpuSet first{{host.memory_nodes.front().number}};
+  BOOST_CHECK(MUST(cgroups.set_memory_nodes({"g1"}, first)) == first);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_nodes({"g1"}, std::nullopt)).cpus.size(),
+                    host.memory_nodes.size());
+}
+
+CASE(a_memory_node_that_is_not_there_is_refused) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"g1"}));
+  NEEDS(stage, cpuset, cgroups.set_memory_nodes({"g1"}, std::nullopt));
+  REFUSED(cgroups.set_memory_nodes({"g1"}, CpuSet{{99}}), invalid_argument);
+  REFUSED(cgroups.set_memory_nodes({"g1"}, CpuSet{}), invalid_argument);
+}
+
+CASE(programs_run_on_the_memory_nodes_of_their_group) {
+  const Box box = MUST(start_box(stage, "c1"));
+  Cgroups& cgroups = stage.kernel().cgroups();
+  NEEDS(stage, cpuset, cgroups.set_memory_nodes(box.group, std::nullopt));
+  const HostInfo host = MUST(stage.kernel().host().info());
+  MUST(cgroups.set_memory_nodes(box.group, CpuSet{{host.memory_nodes.front().number}}));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "16M"}).status.success());
+}
+
+CASE(the_most_tasks_at_a_time_are_remembered) {
+  const Box box = MUST(start_box(stage, "c1"));
+  MUST(shell_output(stage, box, "sleep 0.2 & sleep 0.2 & sleep 0.2 & wait"));
+  const CgroupSample sample = MUST(stage.kernel().cgroups().sample(box.group));
+  if (!sample.pids_peak) return;  // before Linux 6.1
+  BOOST_CHECK(*sample.pids_peak >= 4 && *sample.pids_peak >= sample.pids);
+}
+
+CASE(open_files_are_limited_from_the_start) {
+  const Box box = MUST(make_box(stage, "c1"));
+  SpawnSpec spec = box_spec(box, {"/bin/sleep", "1000"});
+  spec.limits = {{ResourceLimit::Kind::open_files, 64, 64}};
+  Box running = box;
+  running.init = MUST(stage.kernel().processes().spawn(spec));
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, running, "ulimit -n")), "64");
+}
+
+}  // namespace
+
+Area memory_area() {
+  return {"memory", cases()};
+}
+
+}  // namespace twinhull::contract
