@@ -64,8 +64,9 @@ bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
   for (CpuGroupId child : group.active) {
-    if (at(child).allowed && used_mask(child, mask) != mask) return true;
-    if (mixed_masks(child, mask)) return true;
+    const Group& facts = at(child);
+    if (facts.allowed && used_mask(child, mask) != mask) return true;
+    if (!facts.active.empty() && mixed_masks(child, mask)) return true;
   }
   return false;
 }
@@ -76,10 +77,6 @@ bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
 void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t running,
                          const CpuMask& outer, const std::vector<std::uint64_t>* capacity) {
   Group& group = groups_.at(id);
-  if (group.active.empty() && group.tasks.size() == 1) {  // most groups of a large node
-    Task& only = tasks_.at(*group.tasks.begin());
-    return set_rate(*group.tasks.begin(), only, std::min(amount, only.bound()));
-  }
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
   const bool by_cpu = mixed_masks(id, outer);
@@ -96,8 +93,11 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
     const std::uint64_t weight = 1024 * std::uint64_t{facts.threads};
     takers.push_back({{weight, facts.bound(), 0}, mask, {}});
   }
+  std::vector<Group*> children;  // a look-up in a large tree costs as much as the rest of a step
+  children.reserve(group.active.size());
   for (CpuGroupId child : group.active) {
-    const Group& facts = at(child);
+    Group& facts = groups_.at(child);
+    children.push_back(&facts);
     takers.push_back({{facts.weight, facts.bound, 0}, by_cpu ? used_mask(child, mask) : mask, {}});
   }
   std::vector<std::uint64_t> room;
@@ -122,31 +122,42 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
     water_fill(amount, shares);
     for (std::size_t i = 0; i < takers.size(); ++i) takers[i].share = shares[i];
   }
-  const std::vector<std::uint64_t> stands = standing(group, tasks, takers, by_cpu, running, room);
+  bool any_throttled = false;
+  for (std::size_t i = 0; i < children.size(); ++i)
+    any_throttled = any_throttled || is_throttled(*children[i], takers[tasks.size() + i].share.given);
+  std::vector<std::uint64_t> stands;
+  if (any_throttled) stands = standing(group, tasks, takers, by_cpu, running, room);
   std::uint64_t taken = 0;
   for (const AffinityShare& taker : takers) taken += taker.share.given;
   const std::uint64_t spare = running - std::min(running, taken);
   std::size_t next = 0;
   for (CpuTaskId task : tasks) set_rate(task, tasks_.at(task), takers[next++].share.given);
-  for (CpuGroupId child : group.active) {
+  auto number = group.active.begin();
+  for (std::size_t i = 0; i < children.size(); ++i, ++next, ++number) {
     const std::uint64_t given = takers[next].share.given;
-    const std::uint64_t stood = stands.empty() ? 0 : stands[next];
-    const CpuMask& used = takers[next++].allowed;
-    Group& facts = groups_.at(child);
+    Group& facts = *children[i];
     set_rate(facts, given);
     facts.counting = facts.quota.has_value();
     facts.throttled = is_throttled(facts, given);
     facts.throttle_rate = 0;
-    // What nobody takes is there for a group inside that runs ahead of its quota.
-    std::uint64_t speed = std::min(given + spare, used.count() * kOneCpu);
-    if (facts.throttled) {
-      // A queue stands still on each CPU where a thread waits.
-      facts.throttle_rate = std::min<std::uint64_t>(facts.threads, used.count()) * stood;
-      if (stood < kOneCpu)
-        speed = std::max(speed, static_cast<std::uint64_t>(static_cast<UInt128>(given) * kOneCpu /
-                                                           (kOneCpu - stood)));
+    const std::uint64_t stood = facts.throttled ? stands[next] : 0;
+    // A queue stands still on each CPU where a thread waits.
+    const auto queues = [&] {
+      return facts.threads == 1 ? 1 : std::min<std::uint64_t>(facts.threads, takers[next].allowed.count());
+    };
+    if (facts.throttled) facts.throttle_rate = queues() * stood;
+    if (facts.active.empty() && facts.tasks.size() == 1) {  // most groups of a large node
+      const CpuTaskId task = *facts.tasks.begin();
+      Task& only = tasks_.at(task);
+      set_rate(task, only, std::min(given, only.bound()));
+      continue;
     }
-    distribute(child, given, std::max(speed, given), mask, nullptr);
+    // What nobody takes is there for a group inside that runs ahead of its quota.
+    std::uint64_t speed = std::min(given + spare, takers[next].allowed.count() * kOneCpu);
+    if (stood > 0 && stood < kOneCpu)
+      speed = std::max(speed, static_cast<std::uint64_t>(static_cast<UInt128>(given) * kOneCpu /
+                                                         (kOneCpu - stood)));
+    distribute(*number, given, std::max(speed, given), mask, nullptr);
   }
   if (!by_cpu || capacity == nullptr) return;
 
@@ -202,19 +213,12 @@ bool CpuTree::is_throttled(const Group& group, std::uint64_t given) {
   return group.quota && group.wanted > group.bound && given == group.bound && group.bound > 0;
 }
 
-/// For each taker the part of the time (billionths) that it stands still with an empty pool; empty
-/// when none does.
+/// For each taker the part of the time (billionths) that it stands still with an empty pool.
+/// Precondition: one at least is throttled.
 std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vector<CpuTaskId>& tasks,
                                              const std::vector<AffinityShare>& takers, bool by_cpu,
                                              std::uint64_t running,
                                              const std::vector<std::uint64_t>& room) const {
-  bool any = false;
-  std::size_t next = tasks.size();
-  for (CpuGroupId child : group.active) {
-    any = any || is_throttled(at(child), takers[next].share.given);
-    ++next;
-  }
-  if (!any) return {};
   std::vector<Racer> racers;
   UInt128 wanted = 0;
   for (std::size_t i = 0; i < tasks.size(); ++i)
