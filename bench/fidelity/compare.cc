@@ -14,7 +14,7 @@ namespace {
 constexpr double kSmallShare = 0.01;     // CPUs
 constexpr double kSmallThrottle = 0.05;  // of the periods, of the time
 constexpr double kLeast = 0.97;          // of what all groups together could get
-constexpr unsigned kMoreTries = 3;       // for a repetition that was disturbed
+constexpr unsigned kMoreTries = 2;       // for a repetition that was disturbed
 
 double total(const CpuOutcome& outcome, const Case& plan) {
   double sum = 0;  // of the topmost groups: they include the rest

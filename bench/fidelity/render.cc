@@ -64,7 +64,7 @@ std::string markdown(const Plan& plan, const Report& report, const std::string& 
                       "because the groups together got less than 97 % of what they could.\n",
                       plan.cases.size(), report.measurements, report.discarded);
   if (!report.disturbed.empty()) {
-    text += "Repetitions that stayed below 97 % after three more tries; the best try counts:";
+    text += "Repetitions that stayed below 97 % after two more tries; the best try counts:";
     for (const std::string& name : report.disturbed) text += " \"" + name + "\"";
     text += ".\n";
   }

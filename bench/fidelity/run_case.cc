@@ -88,8 +88,7 @@ Status build(Setting& setting, const Case& plan) {
       TH_TRY(setting.spawn("load" + std::to_string(number++), below(group.path),
                            {"cpu", "--threads", std::to_string(load.threads), "--percent",
                             std::to_string(load.percent)}));
-  // Last, and all at once: a group's periods begin when its quota is set, and how long a limited
-  // group stands still depends on who else's pool is empty at that time.
+  // Last: programs would start slowly inside a small quota.
   for (const GroupPlan& group : plan.groups)
     if (group.quota) TH_TRY(groups.set_cpu_quota({below(group.path)}, group.quota));
   return {};

@@ -119,7 +119,28 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
     std::vector<Share> shares;
     shares.reserve(takers.size());
     for (const AffinityShare& taker : takers) shares.push_back(taker.share);
-    water_fill(amount, shares);
+    UInt128 fast = 0;
+    if (running > amount) {
+      // While the group's pool lasts its members share what it runs at; then all stand still. So a
+      // member that wants little gets all of that, however small its weight.
+      water_fill(running, shares);
+      for (const Share& share : shares) fast += share.given;
+    }
+    if (fast > amount) {
+      std::uint64_t left = amount;
+      for (Share& share : shares) {
+        share.given = static_cast<std::uint64_t>(static_cast<UInt128>(share.given) * amount / fast);
+        left -= share.given;
+      }
+      for (Share& share : shares) {  // what rounding left: less than a unit each
+        if (left == 0) break;
+        if (share.given == share.bound) continue;
+        ++share.given;
+        --left;
+      }
+    } else {
+      water_fill(amount, shares);
+    }
     for (std::size_t i = 0; i < takers.size(); ++i) takers[i].share = shares[i];
   }
   bool any_throttled = false;
@@ -221,6 +242,7 @@ std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vect
                                              const std::vector<std::uint64_t>& room) const {
   std::vector<Racer> racers;
   UInt128 wanted = 0;
+  std::uint64_t limited = 0;
   for (std::size_t i = 0; i < tasks.size(); ++i)
     racers.push_back({takers[i].share.weight, takers[i].share.bound, 0, 0, 0, 0});
   for (CpuGroupId child : group.active) {
@@ -231,13 +253,29 @@ std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vect
     const auto period = static_cast<std::uint64_t>(facts.quota->period.count());
     racers.back().quota = static_cast<std::uint64_t>(facts.quota->quota.count());
     racers.back().period = period;
-    racers.back().phase = static_cast<std::uint64_t>(facts.anchor) % period;
+    ++limited;
   }
   for (const Racer& racer : racers) wanted += racer.wanted;
-  if (!by_cpu && wanted > running && race_for_pools(running, racers)) {
-    std::vector<std::uint64_t> stands;
-    for (const Racer& racer : racers) stands.push_back(racer.stands);
-    return stands;
+  if (!by_cpu && wanted > running) {
+    // The kernel starts the period timer of each group at a random offset ("so that timers
+    // interleave", init_cfs_bandwidth): what can be predicted is the mean over such offsets.
+    const std::uint64_t draws = limited > 1 ? 16 : 1;
+    std::vector<std::uint64_t> sums(racers.size(), 0);
+    bool played = true;
+    for (std::uint64_t draw = 0; draw < draws && played; ++draw) {
+      for (std::size_t i = 0; i < racers.size(); ++i) {
+        if (racers[i].quota == 0) continue;
+        std::uint64_t mixed = (draw * 1'000'003 + i + 1) * 0x9e3779b97f4a7c15U;
+        mixed ^= mixed >> 29;
+        racers[i].phase = mixed * 0xbf58476d1ce4e5b9U % racers[i].period;
+      }
+      played = race_for_pools(running, racers);
+      for (std::size_t i = 0; i < racers.size(); ++i) sums[i] += racers[i].stands;
+    }
+    if (played) {
+      for (std::uint64_t& sum : sums) sum /= draws;
+      return sums;
+    }
   }
   // Nobody is in the way, or who is cannot be played: all run at the speed that they would have
   // without quotas until their pools are empty.

@@ -9,7 +9,7 @@ namespace twinhull::sim {
 namespace {
 
 constexpr std::uint64_t kLongest = 2'000'000'000;  // ns
-constexpr std::uint64_t kMostWork = 20'000;  // steps × racers: about a millisecond
+constexpr std::uint64_t kMostWork = 5'000;      // steps × racers: a fraction of a millisecond
 
 std::uint64_t horizon_of(const std::vector<Racer>& racers) {
   std::uint64_t common = 1;
