@@ -31,7 +31,7 @@ struct CpuQuota {
 };
 
 /// Relative weight among siblings in the kernel's v1 scale: cpu.shares 2…262144, default 1024.
-/// (v2: cpu.weight = 1 + (shares - 2) * 9999 / 262142, to the nearest: steps of 26 shares.)
+/// (v2: cpu.weight = 1 + (shares - 2) * 9999 / 262142.)
 struct CpuShares {
   std::uint64_t value = 1024;
   auto operator<=>(const CpuShares&) const = default;

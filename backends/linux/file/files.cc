@@ -15,6 +15,7 @@
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/entry.h"
 #include "backends/linux/file/path.h"
+#include "backends/linux/file/project_room.h"
 #include "backends/linux/file/tree_digest.h"
 #include "backends/linux/file/trees.h"
 #include "backends/linux/io.h"
@@ -71,6 +72,28 @@ Result<UniqueFd> open_for_writing(std::string_view operation, const std::string&
   return file;
 }
 
+Status write_once(const std::string& path, std::string_view content, std::uint32_t mode) {
+  constexpr auto kOperation = "files.write";
+  TH_ASSIGN(const UniqueFd file, open_for_writing(kOperation, path, O_TRUNC, mode));
+  return write_fully(file.get(), content, kOperation, path);
+}
+
+Result<Effect> make_directory_once(std::string_view operation, const std::string& path,
+                                   std::uint32_t mode) {
+  if (::mkdir(path.c_str(), mode) != 0) {
+    if (errno != EEXIST) return system_error(operation, path, errno);
+    EntryFacts facts;
+    if (const int error = read_facts(AT_FDCWD, path.c_str(), facts); error != 0)
+      return system_error(operation, path, error);
+    if (facts.is_directory()) return Effect::none;
+    return fail(ErrorCode::exists, operation, path, "something else than a directory is there");
+  }
+  // The umask took bits away.
+  if (::chmod(path.c_str(), mode) != 0)
+    return system_error(operation, path, errno, "cannot set the mode");
+  return Effect::changed;
+}
+
 /// Resolves `path` with `root` as the root directory.
 Result<UniqueFd> open_inside(std::string_view operation, const std::string& root,
                              const std::string& path, int flags) {
@@ -101,15 +124,24 @@ class LinuxFiles final : public Files {
   }
 
   Status write(const std::string& path, std::string_view content, std::uint32_t mode) override {
-    constexpr auto kOperation = "files.write";
-    TH_ASSIGN(const UniqueFd file, open_for_writing(kOperation, path, O_TRUNC, mode));
-    return write_fully(file.get(), content, kOperation, path);
+    return within_project(path, content.size(), [&] { return write_once(path, content, mode); });
   }
 
   Status append(const std::string& path, std::string_view content, std::uint32_t mode) override {
     constexpr auto kOperation = "files.append";
-    TH_ASSIGN(const UniqueFd file, open_for_writing(kOperation, path, O_APPEND, mode));
-    return write_fully(file.get(), content, kOperation, path);
+    auto file = within_project(path, content.size(), [&] {
+      return open_for_writing(kOperation, path, O_APPEND, mode);
+    });
+    if (!file) return std::move(file).error();
+    // Not repeated: a part may have been written.
+    Status written = write_fully(file->get(), content, kOperation, path);
+    if (written || written.error().code != ErrorCode::no_space ||
+        project_room(path, content.size()) != ProjectRoom::full)
+      return written;
+    Error told = std::move(written).error();
+    told.code = ErrorCode::quota_exceeded;
+    told.detail = "the quota of its tree is used up";
+    return told;
   }
 
   Status sync(const std::string& path) override {
@@ -173,18 +205,7 @@ class LinuxFiles final : public Files {
     constexpr auto kOperation = "files.make_directory";
     TH_TRY(check_path(kOperation, path));
     TH_TRY(check_mode(kOperation, path, mode));
-    if (::mkdir(path.c_str(), mode) != 0) {
-      if (errno != EEXIST) return system_error(kOperation, path, errno);
-      EntryFacts facts;
-      if (const int error = read_facts(AT_FDCWD, path.c_str(), facts); error != 0)
-        return system_error(kOperation, path, error);
-      if (facts.is_directory()) return Effect::none;
-      return fail(ErrorCode::exists, kOperation, path, "something else than a directory is there");
-    }
-    // The umask took bits away.
-    if (::chmod(path.c_str(), mode) != 0)
-      return system_error(kOperation, path, errno, "cannot set the mode");
-    return Effect::changed;
+    return within_project(path, 0, [&] { return make_directory_once(kOperation, path, mode); });
   }
 
   Result<Effect> remove(const std::string& path) override {
@@ -225,8 +246,10 @@ class LinuxFiles final : public Files {
       return fail(ErrorCode::invalid_argument, kOperation, path,
                   "the target is empty or holds a NUL byte");
     }
-    if (::symlink(target.c_str(), path.c_str()) == 0) return {};
-    return system_error(kOperation, path, errno, "cannot make the symbolic link");
+    return within_project(path, 0, [&]() -> Status {
+      if (::symlink(target.c_str(), path.c_str()) == 0) return {};
+      return system_error(kOperation, path, errno, "cannot make the symbolic link");
+    });
   }
 
   Result<std::string> read_symlink(const std::string& path) override {

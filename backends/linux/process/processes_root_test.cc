@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -131,7 +132,8 @@ BOOST_AUTO_TEST_CASE(the_nodes_mounts_and_switches_are_out_of_reach) {
   // Read-only: also for root inside.
   for (const std::string path :
        {"/proc/sys/kernel/domainname", "/sys/class/net/lo/mtu", "/sys/fs/cgroup/pids/pids.max",
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/cpu.max"}) {
     BOOST_TEST(!node.shell(init, "echo 1 > " + path).status.success(), path);
   }
 }
@@ -146,10 +148,20 @@ BOOST_AUTO_TEST_CASE(the_container_sees_its_own_groups_as_the_top) {
     BOOST_TEST(line.ends_with(":/"), line);
     at = end + 1;
   }
-  // Its own tree of groups can be written where no limit lies: systemd needs that.
-  BOOST_TEST(node.output(init,
-                         "mkdir /sys/fs/cgroup/systemd/x && rmdir /sys/fs/cgroup/systemd/x "
-                         "&& echo made") == "made");
+  // Its own tree of groups can be written where no limit lies: systemd needs that. A v2 tree holds
+  // limits too; only with nsdelegate does the kernel keep those from the container.
+  const bool v1 = ::access("/sys/fs/cgroup/cgroup.controllers", F_OK) != 0;
+  const std::string top = v1 ? "/sys/fs/cgroup/systemd" : "/sys/fs/cgroup";
+  const std::string make = "mkdir " + top + "/x && rmdir " + top + "/x && echo made";
+  std::ifstream mounts("/proc/self/mountinfo");
+  bool delegates = v1;
+  for (std::string line; std::getline(mounts, line);)
+    delegates = delegates || line.find("nsdelegate") != std::string::npos;
+  if (delegates) {
+    BOOST_TEST(node.output(init, make) == "made");
+  } else {
+    BOOST_TEST(!node.shell(init, make).status.success());
+  }
 }
 
 BOOST_AUTO_TEST_CASE(dangerous_calls_are_refused) {
