@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/config/beancounters.h"
 #include "runtime/config/container_index.h"
 #include "runtime/config/setting_values.h"
 
@@ -136,6 +137,26 @@ Changes swap(const Parameter& self, Values values, const ParameterContext&) {
 Changes numproc(const Parameter& self, Values values, const ParameterContext&) {
   TH_ASSIGN(const BarrierLimit pair, limits(self, values[0], QuantityUnit::count, 1));
   return one(self, pair_text(pair));
+}
+
+Changes beancounter(const Parameter& self, Values values, const ParameterContext&) {
+  const Beancounter* counter = find_beancounter(self.option);
+  const QuantityUnit unit = counter == nullptr ? QuantityUnit::count : counter->unit;
+  TH_ASSIGN(const BarrierLimit pair, limits(self, values[0], unit, 0));
+  return one(self, pair_text(pair));
+}
+
+Changes vm_overcommit(const Parameter& self, Values values, const ParameterContext&) {
+  const std::string& text = values[0];
+  const std::size_t point = text.find('.');
+  const auto whole = parse_number(text.substr(0, point), 0, 1000000);
+  bool valid = whole.has_value();
+  if (valid && point != std::string::npos) {
+    const std::string decimals = text.substr(point + 1);
+    valid = decimals.size() <= 3 && parse_number(decimals, 0, 999).has_value();
+  }
+  if (!valid) return bad(self, text, "not a factor");
+  return one(self, text);
 }
 
 Changes diskspace(const Parameter& self, Values values, const ParameterContext&) {

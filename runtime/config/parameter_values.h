@@ -19,6 +19,9 @@ Changes cpumask(const Parameter& self, Values values, const ParameterContext& co
 Changes ram(const Parameter& self, Values values, const ParameterContext& context);
 Changes swap(const Parameter& self, Values values, const ParameterContext& context);
 Changes numproc(const Parameter& self, Values values, const ParameterContext& context);
+/// Any parameter of spec R10 whose option is its name there.
+Changes beancounter(const Parameter& self, Values values, const ParameterContext& context);
+Changes vm_overcommit(const Parameter& self, Values values, const ParameterContext& context);
 Changes diskspace(const Parameter& self, Values values, const ParameterContext& context);
 Changes diskinodes(const Parameter& self, Values values, const ParameterContext& context);
 Changes ipadd(const Parameter& self, Values values, const ParameterContext& context);

@@ -71,6 +71,9 @@ Status restart(Context& context, CtId id, const StopOptions& stop_options,
 enum class SetMode : std::uint8_t { warn, ignore, restart };
 struct SetOptions {
   std::vector<ParameterRequest> parameters;
+  /// --applyconfig: take all keys of this sample first, except those that belong to one container
+  /// alone (spec F4.37). Errors of it: exit 109.
+  std::string sample;
   bool save = false;
   SetMode mode = SetMode::warn;
   std::vector<std::string> passwords;  ///< "user:password", never shown or saved

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "runtime/config/container_index.h"
@@ -12,6 +13,7 @@
 #include "runtime/node/exit_codes.h"
 #include "runtime/node/journal.h"
 #include "runtime/node/undo.h"
+#include "runtime/resource/beancounters.h"
 
 namespace twinhull::container {
 namespace {
@@ -62,13 +64,77 @@ std::vector<ParameterRequest> requests_for(const CtSettings& side, const CtSetti
   return kept;
 }
 
+/// The keys that --applyconfig takes over. A sample with a value that makes no sense is refused as
+/// a whole, before anything happens.
+Result<std::vector<KeyChange>> keys_of_sample(Context& context, CtId id,
+                                              const SetOptions& options) {
+  const auto refused = [&](Error lower) {
+    return fail(lower.code, "container.set", "CT " + id.text(),
+                "cannot apply the sample \"" + options.sample + "\"")
+        .with_exit_code(to_int(ExitCode::apply_sample))
+        .caused_by(std::move(lower));
+  };
+  if (!options.save)
+    return refusal(id, "--applyconfig needs --save", ExitCode::bad_command_line);
+  Result<ConfigFile> sample = load_sample(context.kernel(), context.layout(), options.sample);
+  if (!sample) return refused(std::move(sample).error());
+  const auto sense = interpret_ct_settings(*sample, context.node, id,
+                                           context.layout().sample_config(options.sample));
+  if (!sense) return refused(sense.error());
+  static const std::set<std::string_view> kOwn = {
+      "OSTEMPLATE", "TEMPLATES",     "TEMPLATE",    "VE_ROOT",    "VE_PRIVATE",   "HOSTNAME",
+      "IP_ADDRESS", "EXT_IP_ADDRESS", "NAMESERVER", "SEARCHDOMAIN", "NETIF",      "NAME",
+      "DESCRIPTION", "UUID",         "VE_TYPE",     "DISTRIBUTION", "TECHNOLOGIES",
+      "ORIGIN_SAMPLE", "CONFIG_CUSTOMIZED", "DISABLED"};
+  std::vector<KeyChange> changes;
+  for (const std::string& key : sample->keys())
+    if (!kOwn.contains(key)) changes.push_back({key, sample->get(key)});
+  changes.push_back({"ORIGIN_SAMPLE", options.sample});
+  changes.push_back({"CONFIG_CUSTOMIZED", "no"});
+  return changes;
+}
+
+/// Options whose key changes by the sample and which a running container takes at its next start.
+std::vector<std::string> kept_until_restart(const ConfigFile& file,
+                                            std::span<const KeyChange> sample) {
+  std::vector<std::string> options;
+  for (const Parameter& parameter : parameters()) {
+    if (parameter.live || parameter.key.empty()) continue;
+    const auto key = std::find_if(sample.begin(), sample.end(), [&](const KeyChange& change) {
+      return change.key == parameter.key;
+    });
+    if (key != sample.end() && file.get(key->key) != key->value)
+      options.push_back("--" + std::string(parameter.option));
+  }
+  return options;
+}
+
+/// `before` with the keys of a sample over it.
+Result<ContainerConfig> with_sample(Context& context, const ContainerConfig& before,
+                                    std::span<const KeyChange> sample) {
+  ContainerConfig middle = before;
+  if (sample.empty()) return middle;
+  TH_TRY(apply_changes(middle.file, sample));
+  const CtId id = before.settings.id;
+  TH_ASSIGN(middle.settings, interpret_ct_settings(middle.file, context.node, id,
+                                                   context.layout().container_config(id)));
+  return middle;
+}
+
+/// The sample's keys first, then what was asked for by name.
 Result<Change> make_change(Context& context, CtId id, ContainerConfig before,
+                           std::span<const KeyChange> sample,
                            std::span<const ParameterRequest> requests, const HostInfo& host) {
   Change change;
+  TH_ASSIGN(ContainerConfig middle, with_sample(context, before, sample));
   TH_ASSIGN(change.keys,
-            parse_parameters(requests, {before.settings, context.node, host, &before.file}));
-  change.after.file = before.file;
+            parse_parameters(requests, {middle.settings, context.node, host, &middle.file}));
+  change.after.file = middle.file;
   TH_TRY(apply_changes(change.after.file, change.keys));
+  for (const KeyChange& key : sample)
+    if (std::none_of(change.keys.begin(), change.keys.end(),
+                     [&](const KeyChange& other) { return other.key == key.key; }))
+      change.keys.push_back(key);
   TH_ASSIGN(change.after.settings, interpret_ct_settings(change.after.file, context.node, id,
                                                          context.layout().container_config(id)));
   change.before = std::move(before);
@@ -130,14 +196,20 @@ Result<Plan> make_plan(Context& context, CtId id, const SetOptions& options) {
   TH_ASSIGN(const std::optional<MountInfo> mount, kernel.mounts().find(config.settings.root));
   plan.mounted = mount.has_value();
   std::vector<ParameterRequest> requests = options.parameters;
+  std::vector<KeyChange> sample;
+  if (!options.sample.empty()) {
+    TH_ASSIGN(sample, keys_of_sample(context, id, options));
+    for (const std::string& option : kept_until_restart(config.file, sample))
+      plan.later.push_back(option);
+  }
   if (plan.init) {
     TH_ASSIGN(ContainerConfig effective, load_effective_config(context, id));
     requests = requests_for(config.settings, effective.settings, options.parameters);
     const std::vector<ParameterRequest> live_requests =
         requests_for(effective.settings, config.settings, options.parameters);
-    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), live_requests, host));
+    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), sample, live_requests, host));
   }
-  TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), requests, host));
+  TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), sample, requests, host));
   plan.renames = options.save && plan.saved.before.settings.name != plan.saved.after.settings.name;
   if (plan.renames) TH_TRY(check_name_free(context, id, plan.saved.after.settings.name));
   TH_TRY(network::check_free(kernel, id, new_addresses(plan.init ? plan.live : plan.saved)));
@@ -187,7 +259,25 @@ Status run_set(Context& context, CtId id, const SetOptions& options, const Plan&
   return {};
 }
 
+/// What was named on this command line and has no mechanism behind it.
+void tell_unenforced(Context& context, const SetOptions& options, const Plan& plan) {
+  const CtSettings& after = (plan.init ? plan.live : plan.saved).after.settings;
+  const std::vector<std::string> idle = resource::unenforced_settings(after);
+  std::string names;
+  for (const ParameterRequest& request : options.parameters) {
+    const Parameter* parameter = find_parameter(request.option);
+    if (parameter == nullptr) continue;
+    std::string name(parameter->option);
+    std::replace(name.begin(), name.end(), '-', '_');
+    if (std::find(idle.begin(), idle.end(), name) != idle.end())
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  if (!names.empty())
+    context.reporter.warn("kept and shown, but no mechanism of this kernel enforces: " + names);
+}
+
 void tell_limits_of_effect(Context& context, const SetOptions& options, const Plan& plan) {
+  tell_unenforced(context, options, plan);
   if (!plan.init && !options.save && !options.parameters.empty())
     context.reporter.warn("Container is not running: there is nothing to apply; use --save");
   if (!plan.init || plan.later.empty() || options.mode != SetMode::warn) return;
@@ -200,7 +290,7 @@ void tell_limits_of_effect(Context& context, const SetOptions& options, const Pl
 
 Status set(Context& context, CtId id, const SetOptions& options) {
   Kernel& kernel = context.kernel();
-  if (options.parameters.empty() && options.passwords.empty())
+  if (options.parameters.empty() && options.passwords.empty() && options.sample.empty())
     return refusal(id, "no parameter was given", ExitCode::bad_command_line)
         .with_hint("see vzctl set --help");
   TH_ASSIGN(const Plan plan, make_plan(context, id, options));

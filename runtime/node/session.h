@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ struct Session {
   /// streams: true for real programs on a real node. Otherwise their text passes through `console`
   /// and what they read comes from `read_input`.
   bool own_streams = false;
+  /// The next line of standard input without its end, std::nullopt when there is none: answers of a
+  /// person who is asked. Empty = take the lines of `read_input`.
+  std::function<std::optional<std::string>()> read_line = {};
 };
 
 /// A command line program as a function: argv[0] is its name; returns the exit code (spec R2).

@@ -50,6 +50,7 @@ constexpr Row kRows[] = {
      "  vzctl set 101 --cpuunits 2000 --cpulimit 50 --save\n"
      "  vzctl set 101 --ram 512M --swap 256M\n"
      "  vzctl set 101 --ipdel all --ipadd 10.0.0.3 --save\n"
+     "  vzctl set 101 --applyconfig vswap.1024MB --save\n"
      "  vzctl set 101 --userpasswd root:secret\n"},
     {Command::exec, "exec", "", "Run a command in a container; exit 8 when it fails",
      "  vzctl exec 101 ps ax\n  vzctl exec 101 'ls /etc | wc -l'\n"
@@ -211,6 +212,9 @@ class Grammar {
         app_.add_option("--setmode", mode_, "restart or ignore: when it cannot be applied live")
             ->type_name("MODE");
         app_.add_flag("--crypted", invocation_.set.crypted, "the password is a hash");
+        app_.add_option("--applyconfig", invocation_.set.sample,
+                        "take the resources of this sample; needs --save")
+            ->type_name("NAME");
         add_parameters(app_, options_, {});
         break;
       case Command::explain:
