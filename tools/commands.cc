@@ -6,6 +6,15 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzctl") return &vzctl;
   if (name == "vzlist") return &vzlist;
   if (name == "vzmigrate") return &vzmigrate;
+  if (name == "vzsplit") return &vzsplit;
+  if (name == "vzcfgscale") return &vzcfgscale;
+  if (name == "vzcfgvalidate") return &vzcfgvalidate;
+  if (name == "vzcfgconvert") return &vzcfgconvert;
+  if (name == "vzcpucheck") return &vzcpucheck;
+  if (name == "vzmemcheck") return &vzmemcheck;
+  if (name == "vzcalc") return &vzcalc;
+  if (name == "vzcheckovr") return &vzcheckovr;
+  if (name == "vzdiskcheck") return &vzdiskcheck;
   return nullptr;
 }
 

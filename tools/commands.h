@@ -9,11 +9,22 @@
 
 namespace twinhull::tools {
 
-/// The command with this name ("vzctl", "vzlist", "vzmigrate"), nullptr when there is none.
+/// The command with this name ("vzctl", "vzlist", "vzsplit" …), nullptr when there is none.
 CommandFunction find_command(std::string_view name);
 
 int vzctl(Session& session, std::span<const std::string> argv);
 int vzlist(Session& session, std::span<const std::string> argv);
 int vzmigrate(Session& session, std::span<const std::string> argv);
+
+// Configurations (spec F4.34-F4.38) and what was promised by them.
+int vzsplit(Session& session, std::span<const std::string> argv);
+int vzcfgscale(Session& session, std::span<const std::string> argv);
+int vzcfgvalidate(Session& session, std::span<const std::string> argv);
+int vzcfgconvert(Session& session, std::span<const std::string> argv);
+int vzcpucheck(Session& session, std::span<const std::string> argv);
+int vzmemcheck(Session& session, std::span<const std::string> argv);
+int vzcalc(Session& session, std::span<const std::string> argv);
+int vzcheckovr(Session& session, std::span<const std::string> argv);
+int vzdiskcheck(Session& session, std::span<const std::string> argv);
 
 }  // namespace twinhull::tools

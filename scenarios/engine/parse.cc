@@ -209,7 +209,7 @@ class ScenarioReader {
 
 const std::vector<std::string>& areas() {
   static const std::vector<std::string> names = {"lifecycle", "scheduler", "quota", "network",
-                                                 "migration"};
+                                                 "migration", "config"};
   return names;
 }
 

@@ -9,7 +9,9 @@ namespace twinhull::scenario {
 namespace {
 
 const std::vector<std::string>& programs() {
-  static const std::vector<std::string> names = {"vzctl", "vzlist", "vzmigrate"};
+  static const std::vector<std::string> names = {
+      "vzctl",        "vzlist",     "vzmigrate",  "vzsplit", "vzcfgscale", "vzcfgvalidate",
+      "vzcfgconvert", "vzcpucheck", "vzmemcheck", "vzcalc",  "vzcheckovr", "vzdiskcheck"};
   return names;
 }
 

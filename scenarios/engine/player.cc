@@ -53,8 +53,9 @@ std::vector<std::string> affected_nodes(const Step& step, const std::vector<std:
 
 /// Whether a command changes containers, so that it cleans up what a broken one has left.
 bool changes_containers(const std::vector<std::string>& argv) {
-  if (argv.empty() || argv[0] == "vzlist") return false;
-  if (argv[0] == "vzmigrate") return true;
+  if (argv.empty()) return false;
+  if (argv[0] == "vzmigrate" || argv[0] == "vzcfgconvert") return true;
+  if (argv[0] != "vzctl") return false;
   if (argv.size() < 2) return false;
   static const std::set<std::string> readers = {"exec", "exec2", "exec3", "enter", "status"};
   return !readers.contains(argv[1]);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <iostream>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -43,6 +44,12 @@ class StandardConsole final : public Console {
 
 std::string read_standard_input() {
   return {std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>()};
+}
+
+std::optional<std::string> read_standard_line() {
+  std::string line;
+  if (!std::getline(std::cin, line)) return std::nullopt;
+  return line;
 }
 
 int report(const std::string& program, const Error& error, ExitCode exit_code = ExitCode::system_error) {
@@ -88,6 +95,7 @@ int run_simulated(const BackendChoice& choice, CommandFunction command,
   const std::uint64_t before = world.digest();
   auto id = world.start(node, joined(argv), [&](Kernel& kernel) {
     Session session{kernel, Layout{}, console, read_standard_input};
+    session.read_line = read_standard_line;
     return command(session, argv);
   });
   if (!id) return report(argv[0], id.error());
@@ -135,7 +143,8 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
     return served ? 0 : report(argv[0], served.error());
   }
   StandardConsole console;
-  Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true};
+  Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true,
+                  read_standard_line};
   const int code = command(session, argv);
   std::fflush(stdout);
   return code;
