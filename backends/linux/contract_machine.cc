@@ -15,6 +15,7 @@
 #include <sstream>
 #include <utility>
 
+#include "backends/linux/cgroup/block_device.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/run_tool.h"
 #include "runtime/kernel/contract/containers.h"
@@ -178,7 +179,8 @@ Status ContractMachine::make_quota_area() {
   if (disk_ == "btrfs") {
     TH_TRY(run_tool_well({"mkfs.btrfs", "-q", image}, kOperation, image));
     TH_TRY(run_tool_well({"mount", "-o", "loop", image, top_ + "/quota"}, kOperation, image));
-    return run_tool_well({"btrfs", "quota", "enable", top_ + "/quota"}, kOperation, image);
+    TH_TRY(run_tool_well({"btrfs", "quota", "enable", top_ + "/quota"}, kOperation, image));
+    return choose_scheduler();
   }
   if (disk_ == "ext4") {
     TH_TRY(run_tool_well({"mkfs.ext4", "-q", "-F", "-m0", "-Oquota,project", "-Equotatype=prjquota",
@@ -190,6 +192,18 @@ Status ContractMachine::make_quota_area() {
   TH_TRY(run_tool_well({"mount", "-o", "loop,prjquota", image, top_ + "/quota"}, kOperation, image));
   std::error_code ignored;
   fs::remove(top_ + "/quota/lost+found", ignored);  // cases see an empty directory
+  return choose_scheduler();
+}
+
+// Weights need BFQ. Where the kernel lacks it the cases see that the port says so.
+Status ContractMachine::choose_scheduler() {
+  TH_ASSIGN(const BlockDevice disk, find_disk(top_ + "/quota", kOperation));
+  const fs::path file = "/sys/block/" + disk.name + "/queue/scheduler";
+  const std::string offered = read_text(file);
+  if (offered.find("bfq") == std::string::npos) return {};
+  scheduler_file_ = file.string();
+  earlier_scheduler_ = active_scheduler(offered);
+  std::ofstream(file) << "bfq\n";
   return {};
 }
 
@@ -248,6 +262,8 @@ std::vector<std::string> ContractMachine::leftovers() const {
 ContractMachine::~ContractMachine() {
   std::error_code ignored;
   for (const fs::path& prefix : prefix_directories(prefix_)) remove_groups(prefix);
+  // The loop device outlives us: it goes back as it was.
+  if (!scheduler_file_.empty()) std::ofstream(scheduler_file_) << earlier_scheduler_ << '\n';
   if (::umount2((top_ + "/quota").c_str(), MNT_DETACH) != 0 && errno != EINVAL)
     fmt::print(stderr, "cannot unmount {}/quota: errno {}\n", top_, errno);
   // Mounts that a case left below would be emptied by remove_all: leave such a directory.

@@ -38,12 +38,15 @@ class ContractMachine {
   Status prepare(const std::string& vzload);
   Status make_template(const std::string& vzload);
   Status make_quota_area();
+  Status choose_scheduler();
   [[nodiscard]] NodeOptions options(const std::string& name) const;
 
   const std::string top_;  ///< "/tmp/th-contract-XXXXXX"
   const std::string self_;
   const std::string disk_;  ///< "btrfs", "ext4", "xfs"
   const std::string prefix_;  ///< of control groups
+  std::string scheduler_file_;  ///< empty = left alone
+  std::string earlier_scheduler_;
 };
 
 }  // namespace twinhull::linux_backend

@@ -65,7 +65,7 @@ Status World::Impl::add_node(const NodeSpec& spec) {
   if (spec.memory.value < kPageSize || spec.memory.value > kMostBytes ||
       spec.swap.value > kMostBytes || spec.disk.value < 64 * kBlockSize ||
       spec.disk.value > kMostBytes || spec.inodes.value < 16 || spec.inodes.value > 0xf0000000U ||
-      spec.disk_bandwidth.value == 0) {
+      spec.disk_bandwidth.value == 0 || spec.disk_iops == 0) {
     return fail(ErrorCode::invalid_argument, kOperation, spec.name,
                 "memory, disk, inodes or disk bandwidth are out of range");
   }

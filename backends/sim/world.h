@@ -26,6 +26,7 @@ struct NodeSpec {
   Bytes disk{std::uint64_t{100} << 30};
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
+  std::uint64_t disk_iops = 20'000;     ///< operations a second, at least 1
   /// NUMA nodes, 1…cpus. CPUs are spread over them in equal runs; where a page lies is not modelled.
   std::uint32_t memory_nodes = 1;
   [[nodiscard]] std::uint32_t memory_node_of(std::uint32_t cpu) const {

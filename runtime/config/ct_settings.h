@@ -39,6 +39,9 @@ struct Switch {
   bool operator==(const Switch&) const = default;
 };
 
+/// The largest IOLIMIT, bytes a second (spec F4.28).
+inline constexpr std::uint64_t kMostIoLimit = std::uint64_t{2} << 30;
+
 /// Everything that is set for one container now. Values that no file states hold the product's
 /// defaults; std::optional marks what may be unset.
 struct CtSettings {
@@ -90,7 +93,7 @@ struct CtSettings {
   std::optional<std::uint64_t> quotaugidlimit;
   std::optional<std::uint32_t> ioprio;   ///< 0…7
   std::optional<std::uint64_t> iolimit;  ///< bytes/s, 0 = none
-  std::optional<std::uint64_t> iopslimit;
+  std::optional<std::uint64_t> iopslimit;  ///< operations/s, 0 = none
   // Network.
   std::string hostname;
   std::vector<IpPrefix> addresses;       ///< as written, in order; without "0.0.0.0"

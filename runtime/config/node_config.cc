@@ -73,6 +73,7 @@ Result<NodeConfig> interpret_node_config(ConfigFile file, const Layout& layout) 
   read.number("LOG_LEVEL", config.log_level, 0, 10);
   read.number("VERBOSE", config.verbose, 0, 10);
   read.number("VE0CPUUNITS", config.node_cpuunits.value, 8, 500000);
+  read.number("VZ_TOOLS_IOLIMIT", config.tools_iolimit.value, 0, ~std::uint64_t{0} >> 1U);
   read.number("VE_PARALLEL", config.parallel_starts, 0, 100000);
   if (const auto sample = read.text("CONFIGFILE"); sample && !sample->empty()) {
     config.default_sample = *sample;

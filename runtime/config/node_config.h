@@ -34,6 +34,7 @@ struct NodeConfig {
   bool use_venet_mask = false;     ///< USE_VENET_MASK: prefix lengths of venet addresses are kept
   bool error_on_arp_fail = false;  ///< ERROR_ON_ARPFAIL
   bool skip_arp_detect = false;    ///< SKIP_ARPDETECT
+  BytesPerSecond tools_iolimit{0};  ///< VZ_TOOLS_IOLIMIT: of migrations; 0 = as fast as it goes
   CpuUnits node_cpuunits{1000};    ///< VE0CPUUNITS
   std::uint64_t parallel_starts = 0;  ///< VE_PARALLEL; 0 = CPUs x 4
   bool suspend_at_shutdown = true;    ///< VE_STOP_MODE suspend (default) or stop

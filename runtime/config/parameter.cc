@@ -208,6 +208,25 @@ const std::vector<Parameter>& table() {
        .live = false,
        .resource = true,
        .parse = values::yes_no},
+      {.option = "ioprio",
+       .key = "IOPRIO",
+       .syntax = "a priority from 0 to 7; 4 is the usual one, 7 gets most",
+       .area = disk,
+       .resource = true,
+       .parse = values::ioprio},
+      {.option = "iolimit",
+       .key = "IOLIMIT",
+       .syntax = "bytes a second for reads and for writes: N[G|M|K|B] (bytes without a suffix), at "
+                 "most 2G; 0 or unlimited = no limit",
+       .area = disk,
+       .resource = true,
+       .parse = values::iolimit},
+      {.option = "iopslimit",
+       .key = "IOPSLIMIT",
+       .syntax = "operations a second for reads and for writes; 0 or unlimited = no limit",
+       .area = disk,
+       .resource = true,
+       .parse = values::iopslimit},
       {.option = "ipadd",
        .aliases = {"ip"},
        .key = "IP_ADDRESS",
@@ -413,6 +432,21 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
   }
   if (customized) put({"CONFIG_CUSTOMIZED", "yes"});
   return changes;
+}
+
+std::vector<std::string> parameter_notes(std::span<const ParameterRequest> requests) {
+  std::vector<std::string> notes;
+  for (const ParameterRequest& request : requests) {
+    const Parameter* parameter = find_parameter(request.option);
+    if (parameter == nullptr || parameter->option != "iolimit" || request.values.size() != 1) {
+      continue;
+    }
+    const auto wish = parse_quantity(request.values[0], QuantityUnit::bytes);
+    if (wish && *wish != kUnlimited && *wish > kMostIoLimit) {
+      notes.push_back(fmt::format("--iolimit {}: more than 2G is cut to 2G", request.values[0]));
+    }
+  }
+  return notes;
 }
 
 Status apply_changes(ConfigFile& file, std::span<const KeyChange> changes) {

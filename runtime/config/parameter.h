@@ -84,6 +84,10 @@ Result<std::vector<KeyChange>> parse_parameter(std::string_view option,
                                                std::span<const std::string> values,
                                                const ParameterContext& context);
 
+/// What the operator must be told of values that are taken in another form than they were given.
+/// Requests that are wrong yield nothing: parse_parameters refuses them.
+std::vector<std::string> parameter_notes(std::span<const ParameterRequest> requests);
+
 /// Puts the changes into a file. Errors: those of ConfigFile::set.
 Status apply_changes(ConfigFile& file, std::span<const KeyChange> changes);
 

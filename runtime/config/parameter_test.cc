@@ -44,6 +44,29 @@ BOOST_AUTO_TEST_CASE(resources_are_written_in_their_keys_unit) {
   BOOST_TEST(made({{"cpumask", {"0,2,4-6"}}}) == "CPUMASK=0,2,4-6" + customized);
 }
 
+BOOST_AUTO_TEST_CASE(disk_io_is_written_in_bytes_and_operations) {
+  const std::string customized = " CONFIG_CUSTOMIZED=yes";
+  BOOST_TEST(made({{"ioprio", {"7"}}}) == "IOPRIO=7" + customized);
+  BOOST_TEST(made({{"ioprio", {"8"}}}) == "error 21");
+  BOOST_TEST(made({{"iolimit", {"10M"}}}) == "IOLIMIT=10485760" + customized);
+  BOOST_TEST(made({{"iolimit", {"500"}}}) == "IOLIMIT=500" + customized);
+  BOOST_TEST(made({{"iolimit", {"500B"}}}) == "IOLIMIT=500" + customized);
+  BOOST_TEST(made({{"iolimit", {"3G"}}}) == "IOLIMIT=2147483648" + customized);
+  BOOST_TEST(made({{"iolimit", {"unlimited"}}}) == "IOLIMIT=0" + customized);
+  BOOST_TEST(made({{"iolimit", {"fast"}}}) == "error 21");
+  BOOST_TEST(made({{"iopslimit", {"100"}}}) == "IOPSLIMIT=100" + customized);
+  BOOST_TEST(made({{"iopslimit", {"0"}}}) == "IOPSLIMIT=0" + customized);
+  BOOST_TEST(made({{"iopslimit", {"1K"}}}) == "error 21");
+  const auto notes = [](const char* value) {
+    const std::vector<ParameterRequest> requests{{"iolimit", {value}}};
+    return parameter_notes(requests).size();
+  };
+  BOOST_TEST(notes("3G") == 1U);
+  BOOST_TEST(notes("2G") == 0U);
+  BOOST_TEST(notes("unlimited") == 0U);
+  BOOST_TEST(notes("fast") == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(an_unchanged_resource_does_not_customize) {
   before = "CPUUNITS=2000\n";
   BOOST_TEST(made({{"cpuunits", {"2000"}}}) == "CPUUNITS=2000");

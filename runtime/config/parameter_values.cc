@@ -170,6 +170,26 @@ Changes diskinodes(const Parameter& self, Values values, const ParameterContext&
   return one(self, barrier_limit_text(pair));
 }
 
+Changes ioprio(const Parameter& self, Values values, const ParameterContext&) {
+  return number(self, values[0], 0, 7);
+}
+
+Changes iolimit(const Parameter& self, Values values, const ParameterContext&) {
+  const auto wish = parse_quantity(values[0], QuantityUnit::bytes);
+  if (!wish) return bad(self, values[0], wish.error());
+  // Spec F4.28: saved in bytes, 0 = none, larger values are cut (parameter_notes says so).
+  return one(self, std::to_string(*wish == kUnlimited ? 0 : std::min(*wish, kMostIoLimit)));
+}
+
+Changes iopslimit(const Parameter& self, Values values, const ParameterContext&) {
+  constexpr std::uint64_t kMost = 4294967294;  // the kernel counts in 32 bits
+  const auto wish = parse_quantity(values[0], QuantityUnit::count);
+  if (!wish) return bad(self, values[0], wish.error());
+  if (*wish == kUnlimited) return one(self, "0");
+  if (*wish > kMost) return bad(self, values[0], fmt::format("more than {}", kMost));
+  return one(self, std::to_string(*wish));
+}
+
 Changes ipadd(const Parameter& self, Values values, const ParameterContext& context) {
   std::vector<IpPrefix> addresses = context.current.addresses;
   const auto words = all_words(values, true);

@@ -24,6 +24,9 @@ Changes beancounter(const Parameter& self, Values values, const ParameterContext
 Changes vm_overcommit(const Parameter& self, Values values, const ParameterContext& context);
 Changes diskspace(const Parameter& self, Values values, const ParameterContext& context);
 Changes diskinodes(const Parameter& self, Values values, const ParameterContext& context);
+Changes ioprio(const Parameter& self, Values values, const ParameterContext& context);
+Changes iolimit(const Parameter& self, Values values, const ParameterContext& context);
+Changes iopslimit(const Parameter& self, Values values, const ParameterContext& context);
 Changes ipadd(const Parameter& self, Values values, const ParameterContext& context);
 Changes ipdel(const Parameter& self, Values values, const ParameterContext& context);
 Changes hostname(const Parameter& self, Values values, const ParameterContext& context);

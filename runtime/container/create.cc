@@ -248,6 +248,7 @@ Status run_create(Context& context, const Plan& plan) {
 Status create(Context& context, CtId id, const CreateOptions& options) {
   Kernel& kernel = context.kernel();
   TH_ASSIGN(const Plan plan, make_plan(context, id, options));
+  for (const std::string& note : parameter_notes(options.parameters)) context.reporter.warn(note);
   TH_TRY(check_free_names(context, plan));
   TH_TRY(check_template(context, plan.settings));
   TH_TRY(check_space(context, plan.settings, options.force));

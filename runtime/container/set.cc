@@ -295,6 +295,7 @@ Status set(Context& context, CtId id, const SetOptions& options) {
         .with_hint("see vzctl set --help");
   TH_ASSIGN(const Plan plan, make_plan(context, id, options));
   tell_limits_of_effect(context, options, plan);
+  for (const std::string& note : parameter_notes(options.parameters)) context.reporter.warn(note);
 
   // A container that is down is mounted for its passwords, under a journal of its own.
   if (!plan.init) TH_TRY(set_passwords(context, plan, options));

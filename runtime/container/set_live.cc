@@ -23,6 +23,9 @@ std::set<ResourcePart> changed_parts(const CtSettings& before, const CtSettings&
   if (before.ram() != after.ram() || before.swap() != after.swap())
     parts.insert(ResourcePart::memory);
   if (before.numproc() != after.numproc()) parts.insert(ResourcePart::tasks);
+  if (before.ioprio != after.ioprio || before.iolimit != after.iolimit ||
+      before.iopslimit != after.iopslimit)
+    parts.insert(ResourcePart::io);
   return parts;
 }
 
@@ -50,7 +53,7 @@ Status apply_limits(Context& context, const CtSettings& before, const CtSettings
              return {};
            });
   TH_ASSIGN(const resource::ApplyReport applied,
-            resource::apply_resources(kernel, group, after, parts));
+            resource::apply_resources(kernel, group, after, parts, /*strict=*/true));
   report(context, applied);
   return {};
 }

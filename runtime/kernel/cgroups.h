@@ -44,6 +44,23 @@ struct MemoryLimit {
   bool operator==(const MemoryLimit&) const = default;
 };
 
+/// Relative weight among siblings for the time of a busy disk: 1…1000, default 100 (the scale of
+/// the BFQ scheduler). It decides nothing while the disk has time for everybody.
+struct IoWeight {
+  std::uint64_t value = 100;
+  auto operator<=>(const IoWeight&) const = default;
+};
+
+/// Upper bounds for one disk. Each holds for reads and for writes by itself, because the kernel's
+/// throttle has a bucket a direction: a group that reads and writes at once may move up to twice as
+/// much. (PVC counted both together, spec F4.28; no kernel of today can, and the simulator does as
+/// Linux does.)
+struct IoLimit {
+  BytesPerSecond bandwidth{kUnlimited};    ///< at least 1
+  std::uint64_t operations = kUnlimited;   ///< a second: 1…4294967294
+  bool operator==(const IoLimit&) const = default;
+};
+
 struct CpuSample {
   Duration usage{0};
   std::uint64_t periods = 0;
@@ -64,9 +81,22 @@ struct MemorySample {
   std::uint64_t oom_kills = 0;
 };
 
+/// Block I/O of the subtree since its groups were made, over all disks. I/O that passes stacked
+/// devices (a loop device and the disk below it) counts on each. Recent kernels with cgroup v1
+/// count only on disks on which some group was given limits, be they unlimited.
+struct IoSample {
+  Bytes read;
+  Bytes written;
+  std::uint64_t reads = 0;
+  std::uint64_t writes = 0;
+  /// How long requests waited for their limits; std::nullopt where the kernel does not tell (Linux).
+  std::optional<Duration> throttled;
+};
+
 struct CgroupSample {
   CpuSample cpu;
   MemorySample memory;
+  IoSample io;
   std::uint64_t pids = 0;
   std::optional<std::uint64_t> pids_peak;  ///< most at a time; needs Linux 6.1
   std::uint64_t pids_limit_hits = 0;
@@ -119,6 +149,20 @@ class Cgroups {
   virtual Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) = 0;
   /// Tasks (processes and threads) in the subtree; kUnlimited lifts the limit.
   virtual Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) = 0;
+  /// Weight of the group on every disk. `place` is a path on the disk that matters: the call is
+  /// refused when nothing there heeds weights. Linux: that disk's scheduler must be bfq, or (v2)
+  /// its cost model on. Errors: invalid_argument (outside 1…1000), not_found (`place`),
+  /// not_supported (names the disk and what it lacks).
+  virtual Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
+                                         IoWeight weight) = 0;
+  /// Bounds on the disk that holds `place`; kUnlimited lifts one. Acts on direct I/O, on reads, and
+  /// on buffered writes as they go to the disk. cgroup v1 charges those to whoever writes them back:
+  /// the program that syncs, but nobody when the kernel does it later; and v1 binds the processes of
+  /// the group itself, not those of its children. Errors: invalid_argument (0 or too large),
+  /// not_found (`place`), not_supported (no controller, or no single disk holds `place`: tmpfs, a
+  /// network or a many-device file system).
+  virtual Result<IoLimit> set_io_limits(const CgroupPath& path, const std::string& place,
+                                        IoLimit limit) = 0;
   /// Replaces the allow-list: everything else is refused to processes inside.
   virtual Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) = 0;
 

@@ -203,7 +203,10 @@ class Departure {
     };
     if (Status asked = send_message(*channel_, {.type = what}); !asked)
       return failed(std::move(asked).error());
-    auto sent = channel_->send_tree(path, {});
+    // Spec F4.32: what reads no faster than the limit needs no control group to be slowed down.
+    TransferOptions options;
+    if (context_.node.tools_iolimit.value != 0) options.rate = context_.node.tools_iolimit;
+    auto sent = channel_->send_tree(path, options);
     if (!sent && sent.error().code == ErrorCode::node_down) return std::move(sent).error();
     auto answer = receive_message(*channel_, request_.timeout);
     if (answer && answer->type == "error") return failed(peer_error(*answer, request_.peer.host));

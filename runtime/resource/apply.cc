@@ -6,6 +6,8 @@
 namespace twinhull::resource {
 namespace {
 
+constexpr int kIoExit = 148;
+
 std::string size_text(Bytes bytes) {
   if (bytes.value == kUnlimited) return "unlimited";
   constexpr std::uint64_t kMega = std::uint64_t{1} << 20;
@@ -79,6 +81,11 @@ class Application {
     return {};
   }
 
+  Status io(bool strict) {
+    TH_TRY(io_weight(strict));
+    return io_limits();
+  }
+
   ApplyReport take() { return std::move(report_); }
 
  private:
@@ -96,6 +103,54 @@ class Application {
                                              plan_.shares.value, kept->value));
     }
     report_.lines.push_back(fmt::format("Setting CPU units: {}", settings_.cpuunits.value));
+    return {};
+  }
+
+  Status io_weight(bool strict) {
+    auto kept = kernel_.cgroups().set_io_weight(group_, settings_.private_area, plan_.io_weight);
+    if (!kept) {
+      if (absent(kept.error())) {
+        if (plan_.io_weight == to_io_weight(kUsualIoPriority)) return {};
+        if (!strict) {
+          report_.warnings.push_back("the disk priority does not act: " + kept.error().message());
+          return {};
+        }
+      }
+      return refused(settings_, "the disk priority (--ioprio)", kIoExit, std::move(kept).error());
+    }
+    if (*kept != plan_.io_weight) {
+      report_.warnings.push_back(fmt::format("disk priority: asked for weight {}, the kernel keeps {}",
+                                             plan_.io_weight.value, kept->value));
+    }
+    if (settings_.ioprio) {
+      report_.lines.push_back(fmt::format("Set up ioprio: {}", *settings_.ioprio));
+    }
+    return {};
+  }
+
+  Status io_limits() {
+    auto kept = kernel_.cgroups().set_io_limits(group_, settings_.private_area, plan_.io);
+    if (!kept) {
+      if (absent(kept.error()) && plan_.io == IoLimit{}) return {};  // nothing to lift
+      return refused(settings_, "the disk limits (--iolimit, --iopslimit)", kIoExit,
+                     std::move(kept).error());
+    }
+    if (kept->bandwidth != plan_.io.bandwidth) {
+      report_.warnings.push_back(fmt::format("iolimit: asked for {} bytes/s, the kernel keeps {}",
+                                             quantity_text(plan_.io.bandwidth.value),
+                                             quantity_text(kept->bandwidth.value)));
+    }
+    if (kept->operations != plan_.io.operations) {
+      report_.warnings.push_back(fmt::format("iopslimit: asked for {}, the kernel keeps {}",
+                                             quantity_text(plan_.io.operations),
+                                             quantity_text(kept->operations)));
+    }
+    if (plan_.io.bandwidth.value != kUnlimited) {
+      report_.lines.push_back(fmt::format("Set up iolimit: {}", kept->bandwidth.value));
+    }
+    if (plan_.io.operations != kUnlimited) {
+      report_.lines.push_back(fmt::format("Set up iopslimit: {}", kept->operations));
+    }
     return {};
   }
 
@@ -148,13 +203,14 @@ class Application {
 
 Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
                                     const CtSettings& settings,
-                                    const std::set<ResourcePart>& parts) {
+                                    const std::set<ResourcePart>& parts, bool strict) {
   TH_ASSIGN(const HostInfo host, kernel.host().info());
   TH_ASSIGN(const ResourcePlan plan, plan_resources(settings, host));
   Application application(kernel, group, settings, plan);
   if (parts.contains(ResourcePart::cpu)) TH_TRY(application.cpu());
   if (parts.contains(ResourcePart::memory)) TH_TRY(application.memory());
   if (parts.contains(ResourcePart::tasks)) TH_TRY(application.tasks());
+  if (parts.contains(ResourcePart::io)) TH_TRY(application.io(strict));
   ApplyReport report = application.take();
   report.warnings.insert(report.warnings.end(), plan.warnings.begin(), plan.warnings.end());
   return report;

@@ -34,9 +34,6 @@ std::vector<std::string> unenforced(const CtSettings& settings) {
   }
   if (settings.vm_overcommit_thousandths.value_or(0) != 0) names.emplace_back("vm_overcommit");
   if (settings.nodemask) names.emplace_back("nodemask");
-  if (settings.ioprio) names.emplace_back("ioprio");
-  if (settings.iolimit.value_or(0) != 0) names.emplace_back("iolimit");
-  if (settings.iopslimit.value_or(0) != 0) names.emplace_back("iopslimit");
   if (settings.quotaugidlimit.value_or(0) != 0) names.emplace_back("quotaugidlimit");
   return names;
 }
@@ -89,6 +86,10 @@ Result<std::optional<std::uint64_t>> cpu_limit_percent(const CtSettings& setting
   return percent;
 }
 
+IoWeight to_io_weight(std::uint32_t priority) {
+  return {std::uint64_t{20} * (std::min<std::uint32_t>(priority, 7) + 1)};
+}
+
 CpuQuota to_quota(std::uint64_t percent) {
   CpuQuota quota;
   quota.period = milliseconds(100);
@@ -120,6 +121,15 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
     plan.warnings.emplace_back("swap is not limited: SWAPPAGES acts only together with PHYSPAGES");
   }
   plan.tasks = settings.numproc().value_or(kUnlimited);
+
+  plan.io_weight = to_io_weight(settings.ioprio.value_or(kUsualIoPriority));
+  if (const auto limit = settings.iolimit.value_or(0); limit != 0 && limit != kUnlimited) {
+    plan.io.bandwidth = {std::min(limit, kMostIoLimit)};
+    if (limit > kMostIoLimit) plan.warnings.emplace_back("IOLIMIT is above 2G: 2G acts");
+  }
+  if (const auto limit = settings.iopslimit.value_or(0); limit != 0 && limit != kUnlimited) {
+    plan.io.operations = limit;
+  }
 
   if (settings.disk_quota) {
     if (settings.diskspace) {

@@ -96,6 +96,25 @@ BOOST_AUTO_TEST_CASE(disk_limits_are_hard_unless_there_is_no_grace) {
   BOOST_TEST((plan().disk == TreeLimit{}));
 }
 
+BOOST_AUTO_TEST_CASE(disk_io_is_a_weight_and_two_bounds) {
+  BOOST_TEST(plan().io_weight.value == 100U);
+  BOOST_TEST((plan().io == IoLimit{}));
+  BOOST_TEST(to_io_weight(0).value == 20U);
+  BOOST_TEST(to_io_weight(7).value == 160U);
+  settings.ioprio = 7;
+  settings.iolimit = 10485760;
+  settings.iopslimit = 250;
+  BOOST_TEST(plan().io_weight.value == 160U);
+  BOOST_TEST((plan().io == IoLimit{{10485760}, 250}));
+  BOOST_TEST(plan().warnings.empty());
+  settings.iolimit = 0;
+  settings.iopslimit = 0;
+  BOOST_TEST((plan().io == IoLimit{}));
+  settings.iolimit = std::uint64_t{3} << 30;  // edited by hand
+  BOOST_TEST(plan().io.bandwidth.value == kMostIoLimit);
+  BOOST_TEST(plan().warnings.size() == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_enforced_is_named) {
   settings.beancounters["kmemsize"] = {1, 2};
   settings.beancounters["numproc"] = {5, 5};

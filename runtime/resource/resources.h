@@ -25,6 +25,12 @@ CpuShares to_shares(CpuUnits units);
 Result<std::optional<std::uint64_t>> cpu_limit_percent(const CtSettings& settings,
                                                        const HostInfo& host);
 
+/// IOPRIO of a container that states none (spec F4.27).
+inline constexpr std::uint32_t kUsualIoPriority = 4;
+/// IOPRIO 0…7 as a weight: 20 more a step, so that the usual 4 is the kernel's default of 100 and 7
+/// gets eight times as much of a busy disk as 0 (the time slices of CFQ had the same steps).
+IoWeight to_io_weight(std::uint32_t priority);
+
 /// `percent` of one CPU as a quota in each period of 100 ms.
 CpuQuota to_quota(std::uint64_t percent);
 
@@ -36,6 +42,8 @@ struct ResourcePlan {
   std::optional<CpuSet> cpus;     ///< std::nullopt = all
   MemoryLimit memory;
   std::uint64_t tasks = kUnlimited;   ///< numproc
+  IoWeight io_weight;
+  IoLimit io;                         ///< on the disk of the private area
   TreeLimit disk;                     ///< hard limits; unlimited with DISK_QUOTA=no
   std::vector<std::string> warnings;  ///< settings that are kept but not enforced, by name
 };
@@ -45,7 +53,7 @@ struct ResourcePlan {
 Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& host);
 
 /// Parts of a plan that are applied by themselves.
-enum class ResourcePart : std::uint8_t { cpu, memory, tasks };
+enum class ResourcePart : std::uint8_t { cpu, memory, tasks, io };
 
 /// What an application told the operator.
 struct ApplyReport {
@@ -56,12 +64,16 @@ struct ApplyReport {
 /// Applies the parts to a container's control group, at start and live. A limit that the settings
 /// ask for and this kernel lacks is refused (not_supported, naming mechanism and parameter); a
 /// default that it lacks is a warning. Kept values that differ from the wish are reported.
-/// Errors carry exit 2 (CPU), 146 (CPU mask), 1 (memory and counts).
+/// A disk priority that cannot act is no broken promise but a pity: refused only when `strict`
+/// (vzctl set), a warning otherwise.
+/// Errors carry exit 2 (CPU), 146 (CPU mask), 1 (memory and counts), 148 (disk I/O).
 Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
                                     const CtSettings& settings,
                                     const std::set<ResourcePart>& parts = {ResourcePart::cpu,
                                                                            ResourcePart::memory,
-                                                                           ResourcePart::tasks});
+                                                                           ResourcePart::tasks,
+                                                                           ResourcePart::io},
+                                    bool strict = false);
 
 /// Sets the limits of the private area's quota tree. With DISK_QUOTA=no all bounds are lifted.
 /// A bound that the file system cannot keep is a warning that names the mechanism; no mechanism at

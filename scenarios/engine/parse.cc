@@ -100,6 +100,9 @@ class ScenarioReader {
         plan.inodes = Inodes{static_cast<std::uint64_t>(
             reader.integer("inodes", 100, 1'000'000'000'000).value_or(10'000'000))};
         if (const auto rate = reader.bytes("disk_bandwidth")) plan.disk_bandwidth = {rate->value};
+        plan.disk_iops = static_cast<std::uint64_t>(
+            reader.integer("disk_iops", 1, 1'000'000'000)
+                .value_or(static_cast<std::int64_t>(plan.disk_iops)));
         reader.finish();
       }
       if (!plain_name(plan.name, 32))
@@ -208,8 +211,8 @@ class ScenarioReader {
 }  // namespace
 
 const std::vector<std::string>& areas() {
-  static const std::vector<std::string> names = {"lifecycle", "scheduler", "quota", "network",
-                                                 "migration", "config"};
+  static const std::vector<std::string> names = {"lifecycle", "scheduler", "quota", "io",
+                                                 "network", "migration", "config"};
   return names;
 }
 

@@ -12,7 +12,7 @@ struct Counter {
   CounterCheck::What what;
   RangeUnit unit;
 };
-constexpr std::array<Counter, 14> kCounters = {{
+constexpr std::array<Counter, 18> kCounters = {{
     {"memory_usage", CounterCheck::What::memory_usage, RangeUnit::bytes},
     {"memory_anonymous", CounterCheck::What::memory_anonymous, RangeUnit::bytes},
     {"swap", CounterCheck::What::swap, RangeUnit::bytes},
@@ -23,6 +23,10 @@ constexpr std::array<Counter, 14> kCounters = {{
     {"received", CounterCheck::What::received, RangeUnit::bytes},
     {"sent", CounterCheck::What::sent, RangeUnit::bytes},
     {"dropped", CounterCheck::What::dropped, RangeUnit::count},
+    {"io_read", CounterCheck::What::io_read, RangeUnit::bytes},
+    {"io_written", CounterCheck::What::io_written, RangeUnit::bytes},
+    {"io_reads", CounterCheck::What::io_reads, RangeUnit::count},
+    {"io_writes", CounterCheck::What::io_writes, RangeUnit::count},
     {"disk_bytes", CounterCheck::What::disk_bytes, RangeUnit::bytes},
     {"disk_inodes", CounterCheck::What::disk_inodes, RangeUnit::count},
     {"disk_limit", CounterCheck::What::disk_limit, RangeUnit::bytes},

@@ -50,6 +50,10 @@ CounterName name_of(CounterCheck::What what) {
     case What::received: return {"bytes received", RangeUnit::bytes};
     case What::sent: return {"bytes sent", RangeUnit::bytes};
     case What::dropped: return {"packets dropped", RangeUnit::count};
+    case What::io_read: return {"bytes read from disk", RangeUnit::bytes};
+    case What::io_written: return {"bytes written to disk", RangeUnit::bytes};
+    case What::io_reads: return {"reads from disk", RangeUnit::count};
+    case What::io_writes: return {"writes to disk", RangeUnit::count};
     case What::disk_bytes: return {"disk space in use", RangeUnit::bytes};
     case What::disk_inodes: return {"inodes in use", RangeUnit::count};
     case What::disk_limit: return {"disk space limit", RangeUnit::bytes};
@@ -94,6 +98,10 @@ Result<std::uint64_t> read_counter(Kernel& kernel, const Layout& layout,
     case What::oom_kills: return sample.memory.oom_kills;
     case What::limit_hits: return sample.memory.limit_hits;
     case What::swap: return sample.memory.swap.value;
+    case What::io_read: return sample.io.read.value;
+    case What::io_written: return sample.io.written.value;
+    case What::io_reads: return sample.io.reads;
+    case What::io_writes: return sample.io.writes;
     case What::pids: return sample.pids;
     default: return sample.pids_limit_hits;
   }

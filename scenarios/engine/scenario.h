@@ -27,6 +27,7 @@ struct NodePlan {
   Bytes disk{std::uint64_t{100} << 30};
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
+  std::uint64_t disk_iops = 20'000;  ///< operations a second
 };
 
 /// A cable between two nodes.
@@ -178,6 +179,10 @@ struct CounterCheck {
     received,
     sent,
     dropped,
+    io_read,
+    io_written,
+    io_reads,
+    io_writes,
     disk_bytes,
     disk_inodes,
     disk_limit,
@@ -229,7 +234,7 @@ struct Scenario {
   std::string file;
   std::string name;
   std::string description;
-  std::string area;       ///< lifecycle, scheduler, quota, network, migration
+  std::string area;       ///< lifecycle, scheduler, quota, io, network, migration
   bool portable = false;  ///< runs on every backend
   bool explore = false;   ///< part of the crash exploration of the suite
   std::vector<std::uint64_t> seeds{1};

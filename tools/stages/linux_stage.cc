@@ -52,8 +52,10 @@ class LinuxStage final : public scenario::Stage {
       if (item.name != "busybox")
         return fail(ErrorCode::not_supported, "stage.build", item.name,
                     "only the template busybox is made for real nodes");
+    TestNodeOptions options;
+    options.io_weights = plan.area == "io";
     for (const NodePlan& node : plan.nodes) {
-      TH_ASSIGN(nodes_[node.name], TestNode::make(node.name, TestNodeOptions{}));
+      TH_ASSIGN(nodes_[node.name], TestNode::make(node.name, options));
       TestNode& made = *nodes_[node.name];
       TH_TRY(set_up_node(made.kernel(), Layout{made.root()}));
       TH_TRY(made.install_busybox());

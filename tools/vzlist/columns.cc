@@ -182,6 +182,16 @@ Value counter(const Column& self, const Row& row) {
   return value;
 }
 
+/// Disk I/O of a running container since it was started.
+template <auto Get>
+Value from_io(const Column&, const Row& row) {
+  return row.sample ? Value{Get(row.sample->io)} : Value{};
+}
+constexpr auto kIoRead = [](const IoSample& io) { return io.read.value; };
+constexpr auto kIoWritten = [](const IoSample& io) { return io.written.value; };
+constexpr auto kIoReads = [](const IoSample& io) { return io.reads; };
+constexpr auto kIoWrites = [](const IoSample& io) { return io.writes; };
+
 Value disk_figures(const Row& row, const std::optional<BarrierLimit>& pair,
                    std::optional<std::uint64_t> usage) {
   DiskValue value;
@@ -276,6 +286,10 @@ std::vector<Column> make_columns() {
       {"ioprio", "IOPRIO", 6, true, kConfig, from_settings<kIoprio>},
       {"iolimit", "IOLIMIT", 10, true, kConfig, from_settings<kIolimit>},
       {"iopslimit", "IOPSLIMIT", 10, true, kConfig, from_settings<kIopslimit>},
+      {"io_read", "IO_RBYTES", 12, true, kCounter, from_io<kIoRead>},
+      {"io_written", "IO_WBYTES", 12, true, kCounter, from_io<kIoWritten>},
+      {"io_reads", "IO_RCOUNT", 10, true, kCounter, from_io<kIoReads>},
+      {"io_writes", "IO_WCOUNT", 10, true, kCounter, from_io<kIoWrites>},
       {"features", "FEATURES", 15, false, kConfig, from_settings<kFeatures>},
       {"layout", "LAYOUT", 6, false, kNothing, none},
       {"type", "TYPE", 10, false, kConfig, from_settings<kType>},

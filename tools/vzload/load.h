@@ -13,7 +13,8 @@ namespace twinhull::load {
 struct Report {
   std::string kind;
   std::int64_t cpu_ns = 0;      ///< CPU time of the process
-  std::uint64_t bytes = 0;      ///< memory held, bytes written, sent or received
+  std::uint64_t bytes = 0;      ///< memory held, bytes written, read, sent or received
+  std::uint64_t operations = 0; ///< of direct disk I/O
   std::int64_t elapsed_ns = 0;  ///< wall time
   [[nodiscard]] std::string json() const;
 };
@@ -47,8 +48,21 @@ struct WriteLoad {
   std::uint64_t bytes = 0;
   std::uint64_t rate = 0;
   bool sync = false;
+  bool direct = false;               ///< past the page cache (O_DIRECT)
+  std::uint64_t block = 64 << 10;    ///< bytes of one operation; a multiple of 4096
+  std::optional<double> seconds;     ///< write the file over and over for so long
 };
 Outcome run_write(const WriteLoad& load);
+
+/// Reads past the page cache, so that every byte comes from the disk.
+struct ReadLoad {
+  std::string file;
+  std::uint64_t bytes = 0;           ///< 0 = the file once
+  std::uint64_t rate = 0;
+  std::uint64_t block = 64 << 10;
+  std::optional<double> seconds;     ///< read from the beginning again and again for so long
+};
+Outcome run_read(const ReadLoad& load);
 
 struct ServeLoad {
   std::uint16_t port = 0;

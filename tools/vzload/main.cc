@@ -34,6 +34,13 @@ std::vector<unsigned> read_trace(const std::string& path, std::string& error) {
   return percents;
 }
 
+constexpr const char* kAligned =
+    "direct I/O needs --bytes and --block (4096 to 16M) as multiples of 4096";
+
+bool bad_block(std::uint64_t block, std::uint64_t bytes) {
+  return block < 4096 || block > (16 << 20) || block % 4096 != 0 || bytes % 4096 != 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,6 +51,8 @@ int main(int argc, char** argv) {
       "  vzload cpu --threads 2 --for 10\n"
       "  vzload memory --grow 64M --hold 5\n"
       "  vzload write /data --bytes 100M --sync\n"
+      "  vzload write /data --bytes 100M --direct --block 4K --for 10\n"
+      "  vzload read /data\n"
       "  vzload serve 5001 --for 10\n"
       "  vzload send 10.0.0.2 5001 --bytes 10M\n"
       "  vzload trace /demand --interval 300\n"
@@ -71,7 +80,23 @@ int main(int argc, char** argv) {
   write_command->add_option("--bytes", writing.bytes, "Bytes to write")->required()->transform(size);
   write_command->add_option("--rate", writing.rate, "Bytes a second")->transform(size);
   write_command->add_flag("--sync", writing.sync, "fsync(2) at the end");
-  write_command->callback([&] { outcome = run_write(writing); });
+  write_command->add_flag("--direct", writing.direct, "Past the page cache");
+  write_command->add_option("--block", writing.block, "Bytes of one operation")->transform(size);
+  write_command->add_option("--for", writing.seconds, "Seconds to write it over and over")->check(CLI::PositiveNumber);
+  write_command->callback([&] { 
+    outcome = bad_block(writing.block, writing.direct ? writing.bytes : 0)
+                  ? Outcome(std::unexpected(std::string(kAligned)))
+                  : run_write(writing);
+  });
+
+  ReadLoad reading;
+  auto* read_command = app.add_subcommand("read", "Read a file past the page cache");
+  read_command->add_option("FILE", reading.file, "File to read")->required();
+  read_command->add_option("--bytes", reading.bytes, "Bytes to read; without it the file once")->transform(size);
+  read_command->add_option("--rate", reading.rate, "Bytes a second")->transform(size);
+  read_command->add_option("--block", reading.block, "Bytes of one operation")->transform(size);
+  read_command->add_option("--for", reading.seconds, "Seconds to read it again and again")->check(CLI::PositiveNumber);
+  read_command->callback([&] { outcome = bad_block(reading.block, reading.bytes) ? Outcome(std::unexpected(std::string(kAligned))) : run_read(reading); });
 
   ServeLoad serve;
   auto* serve_command = app.add_subcommand("serve", "Take what vzload send sends");

@@ -31,12 +31,13 @@ void pace(std::uint64_t done, std::uint64_t rate, double started) {
 
 Report finish(std::string kind, std::uint64_t bytes, double started) {
   return {std::move(kind), nanoseconds_of(CLOCK_PROCESS_CPUTIME_ID), bytes,
-          static_cast<std::int64_t>((steady_seconds() - started) * 1e9)};
+          0, static_cast<std::int64_t>((steady_seconds() - started) * 1e9)};
 }
 
 std::string Report::json() const {
   return "{\"kind\":\"" + kind + "\",\"cpu_ns\":" + std::to_string(cpu_ns) +
-         ",\"bytes\":" + std::to_string(bytes) + ",\"elapsed_ns\":" + std::to_string(elapsed_ns) +
+         ",\"bytes\":" + std::to_string(bytes) + ",\"operations\":" + std::to_string(operations) +
+         ",\"elapsed_ns\":" + std::to_string(elapsed_ns) +
          "}";
 }
 

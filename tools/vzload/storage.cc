@@ -1,13 +1,15 @@
 // Memory and disk loads.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <expected>
+#include <optional>
 #include <string>
-#include <vector>
 
 #include "load.h"
 
@@ -36,24 +38,78 @@ Outcome run_memory(const MemoryLoad& load) {
   return finish("memory", held, started);
 }
 
+namespace {
+
+/// Memory that direct I/O takes.
+class Block {
+ public:
+  explicit Block(std::uint64_t size)
+      : memory_(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)),
+        size_(size) {
+    if (good()) std::memset(memory_, 'v', size);
+  }
+  ~Block() {
+    if (good()) munmap(memory_, size_);
+  }
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  [[nodiscard]] bool good() const { return memory_ != MAP_FAILED; }
+  [[nodiscard]] void* data() const { return memory_; }
+
+ private:
+  void* memory_;
+  std::uint64_t size_;
+};
+
+struct Moved {
+  std::uint64_t bytes = 0, operations = 0;
+};
+
+/// Moves blocks from the beginning of the file to `size`, until all is moved or the time is over.
+template <typename Transfer>
+std::expected<Moved, std::string> move_blocks(const std::string& file, std::uint64_t size,
+                                              std::uint64_t block, std::uint64_t rate,
+                                              std::optional<double> seconds, double started,
+                                              const Transfer& transfer) {
+  Moved moved;
+  std::uint64_t at = 0;
+  while (seconds ? steady_seconds() - started < *seconds : moved.bytes < size) {
+    if (at >= size) at = 0;
+    const ssize_t count = transfer(std::min(block, size - at), static_cast<off_t>(at));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0)
+      return std::unexpected(
+          refusal(file + ": refused after " + std::to_string(moved.bytes) + " bytes"));
+    if (count == 0) {  // a file that is shorter than was asked for
+      if (at == 0) return std::unexpected(file + ": it is empty");
+      at = 0;
+      continue;
+    }
+    at += static_cast<std::uint64_t>(count);
+    moved.bytes += static_cast<std::uint64_t>(count);
+    ++moved.operations;
+    pace(moved.bytes, rate, started);
+  }
+  return moved;
+}
+
+}  // namespace
+
 Outcome run_write(const WriteLoad& load) {
   const double started = steady_seconds();
-  const int file = open(load.file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | (load.direct ? O_DIRECT : 0);
+  const int file = open(load.file.c_str(), flags, 0644);
   if (file < 0) return std::unexpected(refusal(load.file));
-  const std::vector<char> block(64 << 10, 'v');
-  std::uint64_t done = 0;
-  while (done < load.bytes) {
-    const auto size = std::min<std::uint64_t>(block.size(), load.bytes - done);
-    const ssize_t count = write(file, block.data(), size);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const std::string text =
-          refusal(load.file + ": refused after " + std::to_string(done) + " bytes");
-      close(file);
-      return std::unexpected(text);
-    }
-    done += static_cast<std::uint64_t>(count);
-    pace(done, load.rate, started);
+  const Block block(load.block);
+  if (!block.good()) return std::unexpected(refusal("no memory for a block"));
+  const auto moved =
+      move_blocks(load.file, load.bytes, load.block, load.rate, load.seconds, started,
+                  [&](std::uint64_t size, off_t at) {
+                    return pwrite(file, block.data(), size, at);
+                  });
+  if (!moved) {
+    close(file);
+    return std::unexpected(moved.error());
   }
   if (load.sync && fsync(file) != 0) {
     const std::string text = refusal(load.file + ": cannot sync");
@@ -61,7 +117,36 @@ Outcome run_write(const WriteLoad& load) {
     return std::unexpected(text);
   }
   if (close(file) != 0) return std::unexpected(refusal(load.file));
-  return finish("write", done, started);
+  Report report = finish("write", moved->bytes, started);
+  if (load.direct) report.operations = moved->operations;
+  return report;
+}
+
+Outcome run_read(const ReadLoad& load) {
+  const double started = steady_seconds();
+  const int file = open(load.file.c_str(), O_RDONLY | O_CLOEXEC | O_DIRECT);
+  if (file < 0) return std::unexpected(refusal(load.file));
+  struct stat facts {};
+  const Block block(load.block);
+  if (fstat(file, &facts) != 0 || !block.good()) {
+    const std::string text = refusal(load.file);
+    close(file);
+    return std::unexpected(text);
+  }
+  const std::uint64_t size =
+      load.bytes != 0 ? load.bytes : static_cast<std::uint64_t>(facts.st_size);
+  if (facts.st_size == 0) {
+    close(file);
+    return std::unexpected(load.file + ": it is empty");
+  }
+  const auto moved = move_blocks(
+      load.file, size, load.block, load.rate, load.seconds, started,
+      [&](std::uint64_t length, off_t at) { return pread(file, block.data(), length, at); });
+  close(file);
+  if (!moved) return std::unexpected(moved.error());
+  Report report = finish("read", moved->bytes, started);
+  report.operations = moved->operations;
+  return report;
 }
 
 }  // namespace twinhull::load

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "backends/linux/cgroup/io_values.h"
 #include "backends/linux/cgroup/v1_groups.h"
 #include "backends/linux/cgroup/v2_groups.h"
 
@@ -79,6 +80,34 @@ Support cgroup_support(Feature feature) {
     return {false, fmt::format("the cgroup v2 tree has no controller {}", need.controller)};
   }
   return {true, fmt::format("cgroup v2 controller {}", need.controller)};
+}
+
+Support io_support(Feature feature, const std::string& place) {
+  const auto layout = detect_cgroup_layout();
+  if (!layout) return {false, layout.error().detail};
+  const bool v2 = layout->kind == CgroupLayoutKind::v2;
+  const auto* const hierarchy = layout->hierarchy_of("blkio");
+  if (v2 && !layout->unified_has("io")) return {false, "the cgroup v2 tree has no controller io"};
+  if (!v2 && hierarchy == nullptr) {
+    return {false, "the cgroup v1 controller blkio is not mounted"};
+  }
+  const auto tree = make_posix_tree();
+  const auto disk = tree->disk_of(place, "host.supports");
+  if (!disk) return {false, disk.error().message()};
+  if (feature == Feature::io_limit) {
+    if (!v2 && !tree->exists(hierarchy->mount + "/blkio.throttle.read_bps_device")) {
+      return {false, "this kernel has no I/O throttling (CONFIG_BLK_DEV_THROTTLING)"};
+    }
+    return {true, fmt::format("cgroup {} on disk {}", v2 ? "v2 io.max" : "v1 blkio.throttle",
+                              disk->name)};
+  }
+  if (v2) {
+    const auto text = tree->read(layout->unified + "/io.cost.qos");
+    if (text && cost_model_on(*text, *disk)) {
+      return {true, fmt::format("cgroup v2 io.weight on disk {}", disk->name)};
+    }
+  }
+  return bfq_support(*tree, *disk);
 }
 
 }  // namespace twinhull::linux_backend

@@ -25,4 +25,7 @@ std::unique_ptr<Cgroups> make_cgroups(const std::string& prefix, CgroupLayout la
 /// swap_limit, pids_limit, device_rules or freezer need. Precondition: one of these features.
 Support cgroup_support(Feature feature);
 
+/// The same for io_weight and io_limit, which depend on the disk that holds `place`.
+Support io_support(Feature feature, const std::string& place);
+
 }  // namespace twinhull::linux_backend

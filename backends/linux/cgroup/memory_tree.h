@@ -25,6 +25,8 @@ class MemoryTree final : public CgroupTree {
     std::vector<std::pair<std::string, std::string>> writes;  ///< file name and text, in order
     std::vector<BpfInstruction> program;
     std::set<std::int32_t> processes;
+    /// The disk below every path but "/gone" (not there) and "/memory" (on no disk).
+    BlockDevice disk{"8:0", "sda"};
     int pauses = 0;
     /// Files that appear in each new group of a mount, with their first content.
     std::map<std::string, std::map<std::string, std::string>> templates;
@@ -101,6 +103,11 @@ class MemoryTree final : public CgroupTree {
     return 0;
   }
   int kill(std::int32_t pid) override { return state_.processes.erase(pid) == 1 ? 0 : ESRCH; }
+  Result<BlockDevice> disk_of(const std::string& path, std::string_view operation) override {
+    if (path == "/gone") return fail(ErrorCode::not_found, operation, path, "not there");
+    if (path == "/memory") return fail(ErrorCode::not_supported, operation, path, "on no disk");
+    return state_.disk;
+  }
   std::optional<std::uint64_t> start_time(std::int32_t pid) override {
     if (!state_.processes.contains(pid)) return std::nullopt;
     return static_cast<std::uint64_t>(pid) * 10;

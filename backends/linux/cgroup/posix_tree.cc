@@ -149,6 +149,10 @@ class PosixTree final : public CgroupTree {
     return stat->start_time;
   }
 
+  Result<BlockDevice> disk_of(const std::string& path, std::string_view operation) override {
+    return find_disk(path, operation);
+  }
+
   void pause(Duration length) override {
     const timespec wait{.tv_sec = length.count() / 1000000000,
                         .tv_nsec = static_cast<long>(length.count() % 1000000000)};

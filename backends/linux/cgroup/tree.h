@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/linux/cgroup/block_device.h"
 #include "runtime/kernel/units.h"
 
 namespace twinhull::linux_backend {
@@ -48,6 +49,8 @@ class CgroupTree {
   virtual int kill(std::int32_t pid) = 0;
   /// Start time of a process in clock ticks; std::nullopt when it is gone or a zombie.
   virtual std::optional<std::uint64_t> start_time(std::int32_t pid) = 0;
+  /// find_disk() of block_device.h.
+  virtual Result<BlockDevice> disk_of(const std::string& path, std::string_view operation) = 0;
   /// Waits before something is tried again.
   virtual void pause(Duration length) = 0;
 };

@@ -371,6 +371,7 @@ Result<CgroupSample> V1Groups::sample(const CgroupPath& path) {
     TH_ASSIGN(const std::string oom, read(kCall, path, at + "/memory.oom_control"));
     sample.memory.oom_kills = keyed_value(oom, "oom_kill").value_or(0);
   }
+  TH_TRY(add_io(path, sample.io));
   if (const auto* const pids = layout().hierarchy_of("pids")) {
     const auto at = below(pids->mount, path);
     TH_ASSIGN(sample.pids, read_number(kCall, path, at + "/pids.current"));

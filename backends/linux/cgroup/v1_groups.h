@@ -23,6 +23,10 @@ class V1Groups : public GroupBase {
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
   Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override;
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
+  Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
+                                 IoWeight weight) override;
+  Result<IoLimit> set_io_limits(const CgroupPath& path, const std::string& place,
+                                IoLimit limit) override;
   Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) override;
 
   Status freeze(const CgroupPath& path) override;
@@ -46,6 +50,7 @@ class V1Groups : public GroupBase {
   Status set_period_and_quota(const CgroupPath& path, const CpuQuota& quota);
   /// Quota of the group whose directory in the cpu hierarchy is given.
   Result<std::optional<CpuQuota>> kept_quota(const std::string& directory, const CgroupPath& path);
+  Status add_io(const CgroupPath& path, IoSample& sample);
   Result<MemoryLimit> kept_memory(const CgroupPath& path, bool with_swap);
 };
 

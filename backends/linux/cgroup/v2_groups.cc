@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/linux/cgroup/device_program.h"
+#include "backends/linux/cgroup/io_values.h"
 #include "backends/linux/cgroup/unified_state.h"
 #include "backends/linux/cgroup/values.h"
 #include "backends/linux/errno_error.h"
@@ -310,6 +311,10 @@ Result<CgroupSample> V2Groups::sample(const CgroupPath& path) {
     sample.memory.limit_hits = keyed_value(events, "max").value_or(0);
     sample.memory.high_hits = keyed_value(events, "high");
     sample.memory.oom_kills = keyed_value(events, "oom_kill").value_or(0);
+  }
+  if (tree().exists(at + "/io.stat")) {
+    TH_ASSIGN(const std::string stat, read(kCall, path, at + "/io.stat"));
+    add_io_stat(stat, sample.io);
   }
   if (tree().exists(at + "/pids.current")) {
     TH_ASSIGN(sample.pids, read_number(kCall, path, at + "/pids.current"));

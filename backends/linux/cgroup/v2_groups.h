@@ -23,6 +23,10 @@ class V2Groups final : public GroupBase {
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
   Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override;
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
+  Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
+                                 IoWeight weight) override;
+  Result<IoLimit> set_io_limits(const CgroupPath& path, const std::string& place,
+                                IoLimit limit) override;
   Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) override;
 
   Status freeze(const CgroupPath& path) override;
@@ -45,6 +49,8 @@ class V2Groups final : public GroupBase {
   Result<std::optional<CpuQuota>> read_quota(const CgroupPath& path, const std::string& file);
   Status check_ancestors(const CgroupPath& path, const CpuQuota& quota);
   Status reclaim_below(const CgroupPath& path, std::uint64_t memory);
+  /// The file that holds weights which act on `disk`.
+  Result<std::string> weight_file(const CgroupPath& path, const BlockDevice& disk);
   Result<MemoryLimit> kept_memory(const CgroupPath& path);
 };
 

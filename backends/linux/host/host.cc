@@ -130,6 +130,12 @@ class LinuxHost final : public Host {
       case Feature::pids_limit:
       case Feature::device_rules:
       case Feature::freezer: return cgroup_support(feature);
+      case Feature::io_weight:
+      case Feature::io_limit: {
+        TH_ASSIGN(const std::string place,
+                  nearest_existing("host.supports", options_.data_directory));
+        return io_support(feature, place);
+      }
       case Feature::veth:
       case Feature::bridge: return link_support(feature);
       case Feature::overlay: return overlay_support();

@@ -13,9 +13,11 @@
 #include <cstdio>
 #include <utility>
 
+#include "backends/linux/cgroup/block_device.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/entry.h"
 #include "backends/linux/file/files.h"
+#include "backends/linux/io.h"
 #include "backends/linux/loop_device.h"
 #include "backends/linux/quota/qgroups.h"
 #include "backends/linux/run_tool.h"
@@ -163,10 +165,22 @@ Status TestNode::mount_disk(const TestNodeOptions& options) {
     return system_error(kOperation, image, number, "cannot mount the disk");
   }
   const bool btrfs = options.disk == TestDisk::btrfs;
+  if (options.io_weights) TH_TRY(schedule_by_bfq(device.path));
   if (!btrfs) return {};
   UniqueFd top(::open(root().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!top) return system_error(kOperation, root(), errno);
   return Qgroups(top.get(), kOperation, root()).enable();
+}
+
+Status TestNode::schedule_by_bfq(const std::string& device) {
+  const std::string file =
+      "/sys/block" + device.substr(device.rfind('/')) + "/queue/scheduler";
+  TH_ASSIGN(const std::string offered, read_kernel_file(file, kOperation));
+  if (offered.find("bfq") == std::string::npos) return {};
+  earlier_scheduler_ = active_scheduler(offered);
+  TH_TRY(write_kernel_file(file, "bfq", kOperation));
+  scheduler_file_ = file;
+  return {};
 }
 
 Result<std::unique_ptr<Kernel>> TestNode::open() const {
@@ -184,6 +198,10 @@ Status TestNode::install_busybox() {
 Status TestNode::close() {
   if (std::exchange(closed_, true) || directory_.empty()) return {};
   kernel_.reset();
+  // The loop device outlives the node: it goes back as it was.
+  if (!scheduler_file_.empty()) {
+    static_cast<void>(write_kernel_file(scheduler_file_, earlier_scheduler_, kOperation));
+  }
   // All are tried, the first error is told.
   Status groups = remove_groups(options_.cgroup_prefix);
   Status directory = remove_directory(directory_);

@@ -28,6 +28,8 @@ struct TestNodeOptions {
   TestDisk disk = TestDisk::btrfs;
   Bytes disk_size{std::uint64_t{2} << 30};  ///< of the sparse image
   bool image_quota = false;
+  /// The disk is scheduled by bfq where the kernel has it, so that weights act.
+  bool io_weights = false;
   /// Off: the node has no kernel(); for tests of single ports.
   bool with_kernel = true;
   /// Program that Channels::connect starts for a peer; see NodeOptions::peers.
@@ -79,11 +81,14 @@ class TestNode {
   TestNode() = default;
   Status build(const std::string& name, const TestNodeOptions& options);
   Status mount_disk(const TestNodeOptions& options);
+  Status schedule_by_bfq(const std::string& device);
 
   std::string directory_;
   NodeOptions options_;
   std::unique_ptr<Kernel> kernel_;
   bool closed_ = false;
+  std::string scheduler_file_;  ///< empty = left alone
+  std::string earlier_scheduler_;
 };
 
 /// A cable between two nodes: a veth pair, one end in each namespace, both up, with these addresses

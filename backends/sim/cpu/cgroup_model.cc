@@ -10,7 +10,7 @@ std::unique_ptr<CgroupTree> make_cgroup_tree(Node& node) {
   return std::make_unique<CgroupModel>(node);
 }
 
-CgroupModel::CgroupModel(Node& node) : node_(node) { reset(); }
+CgroupModel::CgroupModel(Node& node) : node_(node), io_(node) { reset(); }
 
 void CgroupModel::reset() {
   node_.engine.cancel(cpu_timer_);
@@ -19,6 +19,7 @@ void CgroupModel::reset() {
   cpu_ = CpuTree(node_.spec.cpus);
   cpu_.advance(node_.engine.now());
   memory_ = MemoryTree(node_.spec.memory, node_.spec.swap);
+  io_.reset();
   load_ = {};
   load_at_ = node_.engine.now().time_since_epoch().count();
   load_threads_ = 0;
@@ -47,6 +48,7 @@ Cgroup& CgroupModel::add(const std::string& path) {
   Cgroup made;
   made.cpu = cpu().add_group(parent.cpu);
   made.memory = memory_.add_group(parent.memory);
+  made.io = io_.tree().add_group(parent.io);
   return groups_[path] = std::move(made);
 }
 
@@ -54,6 +56,8 @@ void CgroupModel::remove(const std::string& path) {
   Cgroup& group = groups_.at(path);
   cpu().remove_group(group.cpu);
   memory_.remove_group(group.memory);
+  io_.tree().remove_group(group.io);
+  io_.touch();
   groups_.at(parent_of(path)).children.erase(path);
   groups_.erase(path);
   touch_cpu();
@@ -201,6 +205,7 @@ Status CgroupModel::check() const {
   CpuTree cpu = cpu_;  // the check may have to solve first
   TH_TRY(cpu.check());
   TH_TRY(memory_.check());
+  TH_TRY(io_.check());
   for (const auto& [path, group] : groups_) {
     std::uint64_t tasks = 0;
     for (std::int32_t pid : group.processes) {

@@ -11,6 +11,7 @@
 
 #include "backends/sim/cpu/cgroup_tree.h"
 #include "backends/sim/cpu/cpu_tree.h"
+#include "backends/sim/io/io_model.h"
 #include "backends/sim/memory/memory_tree.h"
 #include "backends/sim/node.h"
 
@@ -20,6 +21,7 @@ namespace twinhull::sim {
 struct Cgroup {
   CpuGroupId cpu = 0;
   MemoryGroupId memory = 0;
+  IoGroupId io = 0;
   std::uint64_t most_tasks = kUnlimited;
   std::uint64_t tasks = 0;        ///< of the subtree, threads included
   std::uint64_t tasks_peak = 0;
@@ -73,6 +75,8 @@ class CgroupModel final : public CgroupTree {
   MemoryTree& memory() { return memory_; }
   [[nodiscard]] const MemoryTree& memory() const { return memory_; }
 
+  IoModel& io() { return io_; }
+
   [[nodiscard]] Node& node() const { return node_; }
 
  private:
@@ -85,6 +89,7 @@ class CgroupModel final : public CgroupTree {
   std::map<std::string, Cgroup> groups_;
   CpuTree cpu_;
   MemoryTree memory_;
+  IoModel io_;
   Timer cpu_timer_;
   // Load average: exponentially damped as the kernel does it, in 1/2048, every 5 s; advanced when
   // somebody looks or the number of runnable threads changes.

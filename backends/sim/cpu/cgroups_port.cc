@@ -2,6 +2,8 @@
 #include <algorithm>
 
 #include "backends/sim/cpu/cgroup_model.h"
+#include "backends/sim/files/file_ops.h"
+#include "backends/sim/files/walker.h"
 #include "backends/sim/process/process_model.h"
 
 namespace twinhull::sim {
@@ -221,6 +223,40 @@ class SimCgroups final : public Cgroups {
     return most;
   }
 
+  Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
+                                 IoWeight weight) override {
+    constexpr std::string_view kCall = "cgroups.set_io_weight";
+    TH_ASSIGN(Cgroup * group, open(kCall, path));
+    if (weight.value < 1 || weight.value > 1000) {
+      return fail(ErrorCode::invalid_argument, kCall, path.text,
+                  "a weight for disk time is 1 to 1000")
+          .with_amounts(weight.value, {}, 1000);
+    }
+    TH_TRY(check_place(kCall, place));
+    model().io().tree().set_weight(group->io, weight.value);
+    note(kCall, path, weight.value);
+    return weight;
+  }
+
+  Result<IoLimit> set_io_limits(const CgroupPath& path, const std::string& place,
+                                IoLimit limit) override {
+    constexpr std::string_view kCall = "cgroups.set_io_limits";
+    constexpr std::uint64_t kMostOperations = 0xFFFF'FFFE, kMostBytes = ~std::uint64_t{0} >> 1U;
+    TH_ASSIGN(Cgroup * group, open(kCall, path));
+    const auto good = [](std::uint64_t value, std::uint64_t most) {
+      return value == kUnlimited || (value >= 1 && value <= most);
+    };
+    if (!good(limit.bandwidth.value, kMostBytes) || !good(limit.operations, kMostOperations)) {
+      return fail(ErrorCode::invalid_argument, kCall, path.text,
+                  "a disk limit is at least 1, and operations are at most 4294967294");
+    }
+    TH_TRY(check_place(kCall, place));
+    model().io().tree().set_limit(group->io, limit);
+    model().io().touch();
+    note(kCall, path, limit.bandwidth.value ^ (limit.operations << 1U));
+    return limit;
+  }
+
   Status set_devices(const CgroupPath& path, const std::vector<DeviceRule>& allowed) override {
     TH_ASSIGN(Cgroup * group, open("cgroups.set_devices", path));
     for (const DeviceRule& rule : allowed) {
@@ -268,6 +304,7 @@ class SimCgroups final : public Cgroups {
     CgroupSample sample;
     sample.cpu = model().cpu().sample(group->cpu);
     sample.memory = model().memory().sample(group->memory);
+    sample.io = model().io().tree().sample(group->io);
     sample.pids = group->tasks;
     sample.pids_peak = group->tasks_peak;
     sample.pids_limit_hits = group->task_hits;
@@ -304,6 +341,16 @@ class SimCgroups final : public Cgroups {
     Cgroup* group = model().find(path.text);
     if (group == nullptr) return missing(call, path);
     return group;
+  }
+  /// As on Linux: the disk is found through a path on it, and memory file systems have none.
+  Status check_place(std::string_view call, const std::string& place) const {
+    TH_TRY(Walker::check_path(call, place));
+    TH_ASSIGN(const auto found, FileOps(gate_.node()).stat(place, FinalLink::follow));
+    if (!found) return fail(ErrorCode::not_found, call, place, "no such file or directory");
+    TH_ASSIGN(const DiskInfo disk, FileOps(gate_.node()).disk(place));
+    if (disk.file_system != "tmpfs") return {};
+    return fail(ErrorCode::not_supported, call, place, "its file system (tmpfs) is on no disk")
+        .with_hint("keep the private areas on a disk");
   }
   Status set_frozen(std::string_view call, const CgroupPath& path, bool frozen) const {
     TH_TRY(open(call, path));

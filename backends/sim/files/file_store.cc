@@ -363,7 +363,10 @@ Duration FileStore::charge_disk(std::uint64_t bytes) {
   const Wide nanoseconds_needed =
       static_cast<Wide>(bytes) * 1'000'000'000U / node_.spec.disk_bandwidth.value;
   const auto most = static_cast<Wide>(Duration::max().count());
-  const Duration cost(static_cast<std::int64_t>(std::min(nanoseconds_needed, most)));
+  return occupy_disk(Duration(static_cast<std::int64_t>(std::min(nanoseconds_needed, most))));
+}
+
+Duration FileStore::occupy_disk(Duration cost) {
   const Instant now = node_.engine.now();
   disk_free_at_ = later(std::max(now, disk_free_at_), cost);
   return disk_free_at_ - now;

@@ -186,6 +186,10 @@ class FileStore final : public NodePart {
   [[nodiscard]] Bytes tmpfs_bytes() const;
   /// Time until the disk has moved `bytes` behind what it has to do already; books it.
   Duration charge_disk(std::uint64_t bytes);
+  /// The same for a time; `cost` is not negative.
+  Duration occupy_disk(Duration cost);
+  /// When the disk has done all that was booked.
+  [[nodiscard]] Instant disk_free_at() const { return disk_free_at_; }
 
   // --- quota trees ----------------------------------------------------------------------------
   [[nodiscard]] const std::map<TreeId, QuotaTree>& trees() const { return trees_; }

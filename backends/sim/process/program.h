@@ -16,7 +16,7 @@ struct SimProcess;
 /// What can happen to a program. Delivered in order; held back while the process is frozen or
 /// stopped.
 struct ProcessEvent {
-  enum class Kind : std::uint8_t { start, timer, cpu_done, child, signal, network };
+  enum class Kind : std::uint8_t { start, timer, cpu_done, child, signal, network, disk };
   Kind kind = Kind::start;
   std::int32_t pid = 0;   ///< child: who ended
   ExitStatus status;      ///< child: how
@@ -24,7 +24,7 @@ struct ProcessEvent {
   template <typename Archive>
   void serialize(Archive& archive) {
     archive(kind, pid, status, signal);
-    if (kind > Kind::network || signal > Signal::resume) throw CorruptWorld("unknown event");
+    if (kind > Kind::disk || signal > Signal::resume) throw CorruptWorld("unknown event");
   }
 };
 

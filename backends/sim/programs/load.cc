@@ -10,13 +10,15 @@ namespace twinhull::sim {
 namespace {
 
 constexpr Duration kStep = milliseconds(100);
+constexpr std::uint64_t kMostBlock = 16U << 20U;
+constexpr std::uint64_t kMostPiece = std::uint64_t{1} << 30U;
 constexpr std::uint64_t kMemoryRate = std::uint64_t{4} << 30;  // first touch of pages, bytes/s
 // What a real vzload costs its group beside the bytes that it grows by: half a MiB in all (measured,
 // docs/fidelity.md), of which every simulated process has 64 KiB already; and a page of page tables
 // for each 2 MiB.
 constexpr Bytes kOwnMemory{std::uint64_t{432} << 10};
 constexpr std::uint64_t kTableReach = std::uint64_t{2} << 20;
-constexpr std::string_view kNames[] = {"cpu", "memory", "write", "serve", "send", "trace"};
+constexpr std::string_view kNames[] = {"cpu", "memory", "write", "serve", "send", "trace", "read"};
 
 std::uint64_t in_time(std::uint64_t rate, Duration length) {
   return static_cast<std::uint64_t>(
@@ -43,11 +45,17 @@ void LoadProgram::handle(ProcessModel& table, SimProcess& process, const Process
           if (holding_) return end(table, process);
           return grow(table, process);
         case LoadSpec::Kind::write: return write(table, process);
+        case LoadSpec::Kind::read: return read(table, process);
         case LoadSpec::Kind::trace:
           ++line_;
           return demand(table, process);
         default: return end(table, process);
       }
+    case ProcessEvent::Kind::disk:
+      if (flushing_) return end_writing(table, process);
+      if (spec_.kind == LoadSpec::Kind::read) return read(table, process);
+      if (spec_.kind == LoadSpec::Kind::write) return write(table, process);
+      return;
     case ProcessEvent::Kind::network: {
       const NetFlow* flow = net_of(table.node()).find_flow(flow_);
       if (flow == nullptr || !flow->done) return;
@@ -108,6 +116,14 @@ void LoadProgram::start(ProcessModel& table, SimProcess& process) {
       return;
     }
     case LoadSpec::Kind::trace: return demand(table, process);
+    case LoadSpec::Kind::read: {
+      const auto file = table.view(process).stat_target(spec_.file);
+      if (!file) return refuse(table, process, spec_.file + ": " + reason_of(file.error()));
+      if (!*file) return refuse(table, process, spec_.file + ": No such file or directory");
+      if ((*file)->size.value == 0) return refuse(table, process, spec_.file + ": it is empty");
+      if (spec_.bytes.value == kUnlimited) spec_.bytes = (*file)->size;
+      return read(table, process);
+    }
   }
 }
 
@@ -137,34 +153,105 @@ void LoadProgram::grow(ProcessModel& table, SimProcess& process) {
   table.arm(process, now + took + (spec_.has_end ? spec_.length : Duration(0)));
 }
 
-void LoadProgram::write(ProcessModel& table, SimProcess& process) {
-  Node& node = table.node();
-  if (bytes_ >= spec_.bytes.value) {
-    if (spec_.sync) {
-      const Status synced = table.view(process).sync(spec_.file);
-      if (!synced) return refuse(table, process, spec_.file + ": " + reason_of(synced.error()));
-    }
-    return end(table, process);
-  }
-  const std::uint64_t rate =
-      spec_.rate == 0 ? std::max<std::uint64_t>(node.spec.disk_bandwidth.value, 1) : spec_.rate;
-  const std::uint64_t part = std::min(spec_.bytes.value - bytes_,
-                                      std::max(kPageSize, in_time(rate, kStep)));
+bool LoadProgram::done(const ProcessModel& table) const {
+  if (spec_.has_end) return table.node().engine.now() >= begun_ + spec_.length;
+  return bytes_ >= spec_.bytes.value;
+}
+
+Instant LoadProgram::due() const {
+  if (spec_.rate == 0) return begun_;
+  return later(begun_, Duration(static_cast<std::int64_t>(std::min<UInt128>(
+                           static_cast<UInt128>(bytes_) * 1'000'000'000 / spec_.rate,
+                           std::uint64_t{1} << 61U))));
+}
+
+bool LoadProgram::extend(ProcessModel& table, SimProcess& process, std::uint64_t part) {
+  part = std::min(part, spec_.bytes.value - std::min(size_, spec_.bytes.value));
+  if (part == 0) return true;
   const auto grown = table.view(process).append_synthetic(
       spec_.file, {part}, hash_text(spec_.file) ^ static_cast<std::uint64_t>(process.ref.pid));
-  if (!grown) return refuse(table, process, spec_.file + ": " + reason_of(grown.error()));
-  bytes_ += grown->appended.value;
-  table.cgroups().memory().add_cache(table.cgroups().find(process.cgroup)->memory, grown->appended);
-  if (grown->refusal) {
-    return refuse(table, process, fmt::format("{}: {} after {} bytes", spec_.file,
-                                              reason_of(*grown->refusal), bytes_));
+  if (!grown) {
+    refuse(table, process, spec_.file + ": " + reason_of(grown.error()));
+    return false;
   }
-  Duration took = charge_disk(node, grown->appended);
+  size_ += grown->appended.value;
+  if (!grown->refusal) return true;
+  refuse(table, process, fmt::format("{}: {} after {} bytes", spec_.file,
+                                     reason_of(*grown->refusal), bytes_ + grown->appended.value));
+  return false;
+}
+
+/// Into the page cache, a tenth of a second's worth at a time.
+void LoadProgram::write(ProcessModel& table, SimProcess& process) {
+  if (spec_.direct) return write_direct(table, process);
+  if (done(table)) return end_writing(table, process);
+  constexpr std::uint64_t kPiece = 8U << 20U;
+  Node& node = table.node();
+  std::uint64_t part = spec_.rate == 0 ? kPiece : std::max(kPageSize, in_time(spec_.rate, kStep));
+  // With an end in time the file is written over and over, many times in a piece when it is small.
+  part = std::min(part, spec_.has_end ? kMostPiece : spec_.bytes.value - bytes_);
+  const std::uint64_t before = size_;
+  if (!extend(table, process, part)) return;
+  CgroupModel& groups = table.cgroups();
+  const Cgroup& group = *groups.find(process.cgroup);
+  groups.memory().add_cache(group.memory, {size_ - before});
+  bytes_ += part;
+  if (groups.io().write_buffered(group.io, part, groups.memory().effective_limit(group.memory).value,
+                                 process.ref)) {
+    return;  // too much is dirty: goes on when some of it is written
+  }
+  const auto copied = Duration(static_cast<std::int64_t>(
+      static_cast<UInt128>(part) * 1'000'000'000 / kMemoryRate));
+  const Instant now = node.engine.now();
+  table.arm(process, std::max({due(), now + copied, now + Duration(1)}));
+}
+
+void LoadProgram::request(ProcessModel& table, SimProcess& process, IoDirection direction,
+                          std::uint64_t most) {
+  CgroupModel& groups = table.cgroups();
+  const IoGroupId group = groups.find(process.cgroup)->io;
+  std::uint64_t blocks = groups.io().tree().blocks_at_once(group, spec_.block);
+  blocks = std::min(blocks, std::max<std::uint64_t>(1, (most + spec_.block - 1) / spec_.block));
+  // A program with a pace of its own asks as it goes.
   if (spec_.rate != 0) {
-    took = std::max(took, Duration(static_cast<std::int64_t>(static_cast<UInt128>(part) *
-                                                             1'000'000'000 / spec_.rate)));
+    blocks = std::min(blocks, std::max<std::uint64_t>(1, in_time(spec_.rate, kStep) / spec_.block));
   }
-  table.arm(process, node.engine.now() + std::max(took, Duration(1)));
+  issued_ = std::min(blocks * spec_.block, most);
+  operations_ += blocks;
+  groups.io().submit(group, direction, issued_, blocks, process.ref);
+}
+
+void LoadProgram::write_direct(ProcessModel& table, SimProcess& process) {
+  bytes_ += std::exchange(issued_, 0U);
+  if (done(table)) return end_writing(table, process);
+  const Instant now = table.node().engine.now();
+  if (due() > now) return table.arm(process, due());
+  // With an end in time the file is written over and over.
+  const std::uint64_t most =
+      spec_.has_end ? spec_.bytes.value : spec_.bytes.value - bytes_;
+  request(table, process, IoDirection::write, most);
+  const ProcessRef self = process.ref;
+  if (!extend(table, process, issued_)) table.cgroups().io().cancel(self);
+}
+
+void LoadProgram::read(ProcessModel& table, SimProcess& process) {
+  bytes_ += std::exchange(issued_, 0U);
+  if (done(table)) return end(table, process);
+  const Instant now = table.node().engine.now();
+  if (due() > now) return table.arm(process, due());
+  request(table, process, IoDirection::read,
+          spec_.has_end ? spec_.bytes.value : spec_.bytes.value - bytes_);
+}
+
+void LoadProgram::end_writing(ProcessModel& table, SimProcess& process) {
+  if (spec_.sync) {
+    // Time first: what is durable when sync returns was not before it.
+    const IoGroupId group = table.cgroups().find(process.cgroup)->io;
+    if (!std::exchange(flushing_, true) && table.cgroups().io().flush(group, process.ref)) return;
+    const Status synced = table.view(process).sync(spec_.file);
+    if (!synced) return refuse(table, process, spec_.file + ": " + reason_of(synced.error()));
+  }
+  return end(table, process);
 }
 
 /// The demand of the trace's present line.
@@ -181,9 +268,9 @@ void LoadProgram::end(ProcessModel& table, SimProcess& process) {
   if (spec_.kind == LoadSpec::Kind::serve) bytes_ = net.received(process.ref.pid);
   const Duration elapsed = table.node().engine.now() - begun_;
   const std::string line = fmt::format(
-      "{{\"kind\":\"{}\",\"cpu_ns\":{},\"bytes\":{},\"elapsed_ms\":{}}}\n",
+      "{{\"kind\":\"{}\",\"cpu_ns\":{},\"bytes\":{},\"operations\":{},\"elapsed_ms\":{}}}\n",
       kNames[static_cast<std::size_t>(spec_.kind)], table.cpu_used(process).count(), bytes_,
-      elapsed.count() / 1'000'000);
+      operations_, elapsed.count() / 1'000'000);
   const Status told = table.write(process, process.streams.out, line);
   table.finish(process, {false, told ? 0 : 1});
 }
@@ -195,6 +282,9 @@ void LoadProgram::refuse(ProcessModel& table, SimProcess& process, const std::st
 
 void LoadProgram::leave(ProcessModel& table, SimProcess& process) {
   NetModel& net = net_of(table.node());
+  if (spec_.kind == LoadSpec::Kind::write || spec_.kind == LoadSpec::Kind::read) {
+    table.cgroups().io().cancel(process.ref);
+  }
   if (flow_ != 0) net.end_flow(std::exchange(flow_, 0U));
   if (spec_.kind == LoadSpec::Kind::serve) {
     const NetNamespace* home = net.find(process.space);
@@ -208,24 +298,27 @@ void LoadProgram::leave(ProcessModel& table, SimProcess& process) {
 
 void LoadProgram::save(SaveArchive& archive) const {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
-          spec_.bytes, spec_.rate, spec_.sync, spec_.file, spec_.address, spec_.port, spec_.trace,
-          begun_, bytes_, line_, flow_, holding_);
+          spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
+          spec_.port, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_);
 }
 
 void LoadProgram::load(LoadArchive& archive) {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
-          spec_.bytes, spec_.rate, spec_.sync, spec_.file, spec_.address, spec_.port, spec_.trace,
-          begun_, bytes_, line_, flow_, holding_);
-  require_sane(spec_.kind <= LoadSpec::Kind::trace && spec_.threads >= 1 &&
+          spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
+          spec_.port, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_);
+  require_sane(spec_.kind <= LoadSpec::Kind::read && spec_.threads >= 1 &&
                    spec_.threads <= 100'000 && spec_.hundredths_of_percent <= 10'000 &&
                    spec_.length.count() >= 0 &&
-                   spec_.address.family <= IpAddress::Family::v6 && bytes_ <= spec_.bytes.value,
+                   spec_.address.family <= IpAddress::Family::v6 && begun_.time_since_epoch().count() >= 0 &&
+                   spec_.block >= 512 && spec_.block <= kMostBlock && issued_ <= kMostPiece &&
+                   (bytes_ <= spec_.bytes.value || spec_.has_end) &&
+                   (spec_.bytes.value > 0 || spec_.kind != LoadSpec::Kind::read) && bytes_ <= kUnlimited / 2,
                "a load is damaged");
 }
 
 int applet_vzload(AppletCall& call) {
   constexpr std::string_view kUsage =
-      "vzload: usage: vzload cpu|memory|write FILE|serve PORT|send ADDRESS PORT|trace FILE [options]\n";
+      "vzload: usage: vzload cpu|memory|write FILE|read FILE|serve PORT|send ADDRESS PORT|trace FILE [options]\n";
   const auto wrong = [&](const std::string& text) {
     call.err += text.empty() ? std::string(kUsage) : "vzload: " + text + "\n";
     return 2;
@@ -243,8 +336,8 @@ int applet_vzload(AppletCall& call) {
       words.push_back(option);
       continue;
     }
-    if (option == "--sync") {
-      spec.sync = true;
+    if (option == "--sync" || option == "--direct") {
+      (option == "--sync" ? spec.sync : spec.direct) = true;
       continue;
     }
     if (i + 1 >= call.argv.size()) return wrong(option + " needs a value");
@@ -266,6 +359,11 @@ int applet_vzload(AppletCall& call) {
     } else if (option == "--grow" || option == "--bytes") {
       if (!amount) return bad();
       spec.bytes = {*amount};
+    } else if (option == "--block") {
+      if (!amount || *amount < kPageSize || *amount > kMostBlock || *amount % kPageSize != 0) {
+        return bad();
+      }
+      spec.block = *amount;
     } else if (option == "--rate") {
       if (!amount || *amount == 0) return bad();
       spec.rate = *amount;
@@ -286,11 +384,16 @@ int applet_vzload(AppletCall& call) {
       if (spec.bytes.value == kUnlimited) return wrong("memory needs --grow BYTES");
       break;
     case LoadSpec::Kind::write:
+    case LoadSpec::Kind::read:
     case LoadSpec::Kind::trace:
       wanted = 1;
       if (words.size() == 1) spec.file = call.path(words[0]);
       if (spec.kind == LoadSpec::Kind::write && spec.bytes.value == kUnlimited) {
         return wrong("write needs --bytes N");
+      }
+      if ((spec.direct || spec.kind == LoadSpec::Kind::read) && spec.bytes.value != kUnlimited &&
+          (spec.bytes.value == 0 || spec.bytes.value % kPageSize != 0)) {
+        return wrong("direct I/O needs --bytes as a multiple of 4096");
       }
       break;
     case LoadSpec::Kind::serve:

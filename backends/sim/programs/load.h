@@ -11,7 +11,7 @@ namespace twinhull::sim {
 
 /// What a vzload was asked to do.
 struct LoadSpec {
-  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace };
+  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read };
   Kind kind = Kind::cpu;
   std::uint32_t threads = 1;
   std::uint64_t hundredths_of_percent = 10'000;  ///< of each thread's CPU
@@ -20,6 +20,8 @@ struct LoadSpec {
   Bytes bytes{kUnlimited};
   std::uint64_t rate = 0;                        ///< bytes a second; 0 = as fast as it goes
   bool sync = false;
+  bool direct = false;                           ///< write: past the page cache, as read always is
+  std::uint64_t block = 64U << 10U;              ///< write --direct, read: bytes of one operation
   std::string file;
   IpAddress address;
   std::uint16_t port = 0;
@@ -40,13 +42,28 @@ class LoadProgram final : public Program {
   void start(ProcessModel& table, SimProcess& process);
   void grow(ProcessModel& table, SimProcess& process);
   void write(ProcessModel& table, SimProcess& process);
+  void write_direct(ProcessModel& table, SimProcess& process);
+  void read(ProcessModel& table, SimProcess& process);
+  void end_writing(ProcessModel& table, SimProcess& process);
+  /// Appends to the file as far as it is shorter than --bytes; false = refused, the process is gone.
+  bool extend(ProcessModel& table, SimProcess& process, std::uint64_t part);
+  /// Hands `blocks` of disk I/O in; the load goes on when they are done.
+  void request(ProcessModel& table, SimProcess& process, IoDirection direction, std::uint64_t most);
+  /// Whether all is moved, or the time is over.
+  [[nodiscard]] bool done(const ProcessModel& table) const;
+  /// --rate: when the next piece is due.
+  [[nodiscard]] Instant due() const;
   void demand(ProcessModel& table, SimProcess& process);
   void end(ProcessModel& table, SimProcess& process);
   void refuse(ProcessModel& table, SimProcess& process, const std::string& text);
 
   LoadSpec spec_;
   Instant begun_{};
-  std::uint64_t bytes_ = 0;
+  std::uint64_t bytes_ = 0;       ///< moved
+  std::uint64_t operations_ = 0;  ///< direct only
+  std::uint64_t size_ = 0;        ///< of the file
+  std::uint64_t issued_ = 0;      ///< bytes at the disk just now
+  bool flushing_ = false;
   std::uint64_t line_ = 0;
   std::uint64_t flow_ = 0;
   bool holding_ = false;

@@ -52,6 +52,16 @@ class ObservedCgroups final : public Cgroups {
     return hook_.call(
         "cgroups.set_pids", path.text, [&] { return inner_.set_pids(path, most); }, most);
   }
+  Result<IoWeight> set_io_weight(Path path, const std::string& place, IoWeight weight) override {
+    return hook_.call(
+        "cgroups.set_io_weight", path.text,
+        [&] { return inner_.set_io_weight(path, place, weight); }, place, weight);
+  }
+  Result<IoLimit> set_io_limits(Path path, const std::string& place, IoLimit limit) override {
+    return hook_.call(
+        "cgroups.set_io_limits", path.text,
+        [&] { return inner_.set_io_limits(path, place, limit); }, place, limit);
+  }
   Status set_devices(Path path, const std::vector<DeviceRule>& allowed) override {
     return hook_.call(
         "cgroups.set_devices", path.text, [&] { return inner_.set_devices(path, allowed); },

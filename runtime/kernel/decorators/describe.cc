@@ -196,6 +196,13 @@ void Describer::add(const MemoryLimit& limit) {
   add(limit.swap);
 }
 
+void Describer::add(const IoLimit& limit) {
+  out_ += "bandwidth=";
+  add(limit.bandwidth);
+  out_ += " operations=";
+  add(limit.operations);
+}
+
 void Describer::add(FreezeState state) {
   static constexpr std::array names = {"thawed", "freezing", "frozen"};
   out_ += names[static_cast<std::size_t>(state)];
@@ -204,12 +211,15 @@ void Describer::add(FreezeState state) {
 void Describer::add(const CgroupSample& sample) {
   out_ += fmt::format(
       "cpu={}ns periods={} throttled={} throttled_time={}ns memory={} peak={} anonymous={} "
-      "cache={} swap={} limit_hits={} oom_kills={} pids={} pids_limit_hits={} high_hits={}",
+      "cache={} swap={} limit_hits={} oom_kills={} pids={} pids_limit_hits={} high_hits={} "
+      "read={}/{} written={}/{} io_throttled=",
       sample.cpu.usage.count(), sample.cpu.periods, sample.cpu.throttled_periods,
       sample.cpu.throttled.count(), sample.memory.usage.value, sample.memory.peak.value,
       sample.memory.anonymous.value, sample.memory.cache.value, sample.memory.swap.value,
       sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits,
-      sample.memory.high_hits.value_or(0));
+      sample.memory.high_hits.value_or(0), sample.io.read.value, sample.io.reads,
+      sample.io.written.value, sample.io.writes);
+  add(sample.io.throttled);
 }
 
 void Describer::add(const CgroupLimits& limits) {

@@ -92,6 +92,8 @@ class Describer {
   void add(const CpuQuota& quota);
   void add(const CpuShares& shares) { add(shares.value); }
   void add(const MemoryLimit& limit);
+  void add(const IoWeight& weight) { add(weight.value); }
+  void add(const IoLimit& limit);
   void add(FreezeState state);
   void add(const CgroupSample& sample);
   void add(const CgroupLimits& limits);

@@ -1,0 +1,268 @@
+// What the runtime relies on: disk limits, weights and figures of Cgroups that act on programs.
+#include <algorithm>
+
+#include "runtime/kernel/cgroups.h"
+#include "runtime/kernel/contract/checks.h"
+#include "runtime/kernel/contract/containers.h"
+#include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
+#include "runtime/kernel/mounts.h"
+#include "runtime/kernel/quotas.h"
+
+namespace twinhull::contract {
+namespace {
+
+std::vector<Case>& cases() {
+  static std::vector<Case> list;
+  return list;
+}
+
+constexpr std::uint64_t kMega = 1 << 20;
+constexpr IoLimit kSlow{{8 * kMega}, kUnlimited};
+constexpr IoLimit kFew{{kUnlimited}, 100};
+
+/// A group with a root whose upper layer is in the quota area, on a disk of the stage's own.
+Box disk_box(ContractStage& stage, const std::string& name) {
+  Kernel& kernel = stage.kernel();
+  const std::string area = stage.quota_area() + "/io-" + name;
+  Box box;
+  box.label = name;
+  box.root = stage.scratch() + "/" + name;
+  box.upper = area + "/upper";
+  box.group = {name};
+  MUST(kernel.quotas().create_tree(area));
+  for (const std::string& directory : {box.root, box.upper, area + "/work"})
+    MUST(kernel.files().make_directory(directory));
+  MUST(kernel.mounts().overlay(box.root, {{stage.template_tree()}, box.upper, area + "/work"}));
+  MUST(kernel.cgroups().create(box.group));
+  box.init = MUST(kernel.processes().spawn(box_spec(box, {"/bin/sleep", "1000"})));
+  return box;
+}
+
+IoSample sample(ContractStage& stage, const Box& box) {
+  return MUST(stage.kernel().cgroups().sample(box.group)).io;
+}
+
+/// Sets limits on the stage's disk; unlimited ones begin the counting.
+void limit(ContractStage& stage, const Box& box, IoLimit wish) {
+  MUST(stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), wish));
+}
+
+/// Milliseconds that a program in the box takes; it must succeed.
+std::int64_t time_of(ContractStage& stage, const Box& box, const std::string& script) {
+  Clock& clock = stage.kernel().clock();
+  const Instant begin = clock.now();
+  MUST(shell_output(stage, box, script));
+  return (clock.now() - begin) / milliseconds(1);
+}
+
+/// A real machine has other work: never faster than allowed, and not slower without end.
+void takes(std::int64_t took, std::int64_t least, std::int64_t most) {
+  BOOST_CHECK_MESSAGE(took >= least && took <= most,
+                      "took " << took << " ms instead of " << least << " to " << most);
+}
+
+#define NEEDS_LIMITS()                                                                      \
+  const Box box = disk_box(stage, "c1");                                                    \
+  NEEDS(stage, io_limit,                                                                    \
+        stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), kSlow))
+
+CASE(direct_writes_meet_the_bandwidth_limit) {
+  NEEDS_LIMITS();
+  limit(stage, box, kSlow);
+  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 1700, 6000);
+}
+
+CASE(reads_meet_the_bandwidth_limit) {
+  NEEDS_LIMITS();
+  MUST(shell_output(stage, box, "vzload write /a --bytes 16M --direct --sync"));
+  limit(stage, box, kSlow);
+  takes(time_of(stage, box, "vzload read /a"), 1700, 6000);
+}
+
+CASE(synced_buffered_writes_meet_the_bandwidth_limit) {
+  NEEDS_LIMITS();
+  limit(stage, box, kSlow);
+  takes(time_of(stage, box, "vzload write /a --bytes 16M --sync"), 1700, 8000);
+}
+
+CASE(writes_meet_the_operations_limit) {
+  NEEDS_LIMITS();
+  limit(stage, box, kFew);
+  takes(time_of(stage, box, "vzload write /a --bytes 800K --block 4K --direct"), 1700, 8000);
+}
+
+CASE(reads_meet_the_operations_limit) {
+  NEEDS_LIMITS();
+  MUST(shell_output(stage, box, "vzload write /a --bytes 800K --direct --sync"));
+  limit(stage, box, kFew);
+  takes(time_of(stage, box, "vzload read /a --block 4K"), 1700, 6000);
+}
+
+CASE(large_operations_count_as_few) {
+  NEEDS_LIMITS();
+  limit(stage, box, kFew);
+  // 64 requests of 64 KiB: bytes are not counted.
+  takes(time_of(stage, box, "vzload write /a --bytes 4M --block 64K --direct"), 300, 4000);
+}
+
+CASE(both_limits_hold_together) {
+  NEEDS_LIMITS();
+  limit(stage, box, {{64 * kMega}, 100});
+  takes(time_of(stage, box, "vzload write /a --bytes 800K --block 4K --direct"), 1700, 8000);
+  limit(stage, box, {{8 * kMega}, 100'000});
+  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 1700, 6000);
+}
+
+CASE(directions_are_limited_apart) {
+  NEEDS_LIMITS();
+  MUST(shell_output(stage, box, "vzload write /a --bytes 16M --direct --sync"));
+  limit(stage, box, kSlow);
+  // One after the other it would be four seconds.
+  takes(time_of(stage, box, "vzload read /a & vzload write /b --bytes 16M --direct; wait"), 1700,
+        3600);
+}
+
+CASE(lifted_disk_limits_no_longer_act) {
+  NEEDS_LIMITS();
+  limit(stage, box, {{1 * kMega}, 10});
+  const IoLimit kept =
+      MUST(stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), IoLimit{}));
+  BOOST_CHECK(kept == IoLimit{});
+  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 0, 1600);
+}
+
+CASE(a_disk_limit_acts_on_a_running_program) {
+  NEEDS_LIMITS();
+  limit(stage, box, {});
+  MUST(stage.kernel().processes().exec(
+      box.init, command({"/bin/sh", "-c", "vzload write /a --bytes 4M --direct --for 60 >/dev/null 2>&1 &"},
+                        {{"PATH", "/bin"}})));
+  MUST(stage.kernel().clock().sleep(milliseconds(300)));
+  limit(stage, box, kSlow);
+  MUST(stage.kernel().clock().sleep(milliseconds(300)));
+  const IoSample before = sample(stage, box);
+  MUST(stage.kernel().clock().sleep(seconds(2)));
+  const std::uint64_t moved = (sample(stage, box).written - before.written).value;
+  BOOST_CHECK_MESSAGE(moved > 5 * kMega && moved < 19 * kMega,
+                      "16 MiB were allowed, " << moved << " bytes were written");
+}
+
+CASE(a_neighbour_is_not_limited) {
+  NEEDS_LIMITS();
+  const Box free = disk_box(stage, "c2");
+  limit(stage, box, {{1 * kMega}, 10});
+  takes(time_of(stage, free, "vzload write /a --bytes 16M --direct"), 0, 1600);
+}
+
+CASE(disk_limits_are_returned_as_kept) {
+  NEEDS_LIMITS();
+  for (const IoLimit wish : {kSlow, kFew, IoLimit{{1 * kMega}, 7}, IoLimit{}}) {
+    const IoLimit kept =
+        MUST(stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), wish));
+    BOOST_CHECK_EQUAL(kept.bandwidth.value, wish.bandwidth.value);
+    BOOST_CHECK_EQUAL(kept.operations, wish.operations);
+  }
+}
+
+CASE(wrong_disk_limits_are_refused) {
+  NEEDS_LIMITS();
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const std::string place = stage.quota_area();
+  REFUSED(cgroups.set_io_limits({"nobody"}, place, kSlow), not_found);
+  REFUSED(cgroups.set_io_limits({"a//b"}, place, kSlow), invalid_argument);
+  REFUSED(cgroups.set_io_limits(box.group, place, {{0}, kUnlimited}), invalid_argument);
+  REFUSED(cgroups.set_io_limits(box.group, place, {{kUnlimited}, 0}), invalid_argument);
+  REFUSED(cgroups.set_io_limits(box.group, place, {{1}, std::uint64_t{1} << 32U}),
+          invalid_argument);
+  REFUSED(cgroups.set_io_limits(box.group, place + "/nothing", kSlow), not_found);
+  REFUSED(cgroups.set_io_limits(box.group, "not/absolute", kSlow), invalid_argument);
+}
+
+CASE(a_memory_file_system_has_no_disk_to_limit) {
+  NEEDS_LIMITS();
+  const std::string place = stage.scratch() + "/memory";
+  MUST(stage.kernel().files().make_directory(place));
+  MUST(stage.kernel().mounts().tmpfs(place, {16 * kMega}));
+  REFUSED(stage.kernel().cgroups().set_io_limits(box.group, place, kSlow), not_supported);
+}
+
+CASE(disk_figures_count_bytes_and_operations) {
+  NEEDS_LIMITS();
+  limit(stage, box, {});
+  const IoSample before = sample(stage, box);
+  MUST(shell_output(stage, box, "vzload write /a --bytes 4M --block 64K --direct --sync"));
+  const IoSample wrote = sample(stage, box);
+  const std::uint64_t bytes = (wrote.written - before.written).value;
+  BOOST_CHECK_MESSAGE(bytes >= 4 * kMega && bytes <= 12 * kMega, bytes << " bytes for 4 MiB");
+  BOOST_CHECK(wrote.writes - before.writes >= 64);
+  MUST(shell_output(stage, box, "vzload read /a --block 64K"));
+  const IoSample read = sample(stage, box);
+  const std::uint64_t back = (read.read - wrote.read).value;
+  BOOST_CHECK_MESSAGE(back >= 4 * kMega && back <= 12 * kMega, back << " bytes for 4 MiB");
+  BOOST_CHECK(read.reads - wrote.reads >= 64);
+}
+
+CASE(an_idle_group_does_no_disk_io) {
+  NEEDS_LIMITS();
+  limit(stage, box, {});
+  MUST(stage.kernel().clock().sleep(milliseconds(100)));
+  const IoSample before = sample(stage, box);
+  MUST(stage.kernel().clock().sleep(milliseconds(500)));
+  const IoSample after = sample(stage, box);
+  BOOST_CHECK(after.written == before.written);
+  BOOST_CHECK(after.read == before.read);
+}
+
+CASE(a_weight_is_kept_and_checked) {
+  const Box box = disk_box(stage, "c1");
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const std::string place = stage.quota_area();
+  NEEDS(stage, io_weight, cgroups.set_io_weight(box.group, place, {100}));
+  for (const std::uint64_t value : {1, 100, 160, 1000})
+    BOOST_CHECK_EQUAL(MUST(cgroups.set_io_weight(box.group, place, {value})).value, value);
+  REFUSED(cgroups.set_io_weight({"nobody"}, place, {100}), not_found);
+  REFUSED(cgroups.set_io_weight(box.group, place, {0}), invalid_argument);
+  REFUSED(cgroups.set_io_weight(box.group, place, {1001}), invalid_argument);
+  REFUSED(cgroups.set_io_weight(box.group, place + "/nothing", {100}), not_found);
+}
+
+CASE(weights_divide_a_busy_disk) {
+  const Box light = disk_box(stage, "c1");
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const std::string place = stage.quota_area();
+  NEEDS(stage, io_weight, cgroups.set_io_weight(light.group, place, {100}));
+  const Box heavy = disk_box(stage, "c2");
+  MUST(cgroups.set_io_weight(light.group, place, {100}));
+  MUST(cgroups.set_io_weight(heavy.group, place, {800}));
+  for (const Box* box : {&light, &heavy}) {
+    limit(stage, *box, {});
+    MUST(shell_output(stage, *box, "vzload write /a --bytes 8M --direct --sync"));
+    // Several readers each, so that the disk always has something to choose from.
+    MUST(shell(stage, *box,
+               "for i in 1 2 3; do vzload read /a --block 64K --for 60 >/dev/null 2>&1 & done"));
+  }
+  MUST(stage.kernel().clock().sleep(milliseconds(500)));
+  const IoSample light_before = sample(stage, light), heavy_before = sample(stage, heavy);
+  MUST(stage.kernel().clock().sleep(seconds(3)));
+  // A loop device's reads count once more on the disk below, for both alike.
+  const double got = static_cast<double>((sample(stage, heavy).read - heavy_before.read).value) /
+                     static_cast<double>((sample(stage, light).read - light_before.read).value + 1);
+  BOOST_CHECK_MESSAGE(got > 2.5 && got < 14, "800 : 100 gave " << got << " : 1");
+}
+
+CASE(a_weight_that_nobody_else_wants_costs_nothing) {
+  const Box box = disk_box(stage, "c1");
+  Cgroups& cgroups = stage.kernel().cgroups();
+  NEEDS(stage, io_weight, cgroups.set_io_weight(box.group, stage.quota_area(), {1}));
+  MUST(cgroups.set_io_weight(box.group, stage.quota_area(), {1}));
+  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 0, 1600);
+}
+
+}  // namespace
+
+Area io_area() {
+  return {"io", cases()};
+}
+
+}  // namespace twinhull::contract
