@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/config/setting_values.h"
+#include "runtime/resource/beancounters.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::resource {
@@ -23,19 +24,6 @@ std::uint64_t scaled(std::uint64_t value, std::uint64_t factor) {
 /// What acts at once: the soft limit when there is no grace period, else the hard one.
 std::uint64_t acting_limit(const CtSettings& settings, const BarrierLimit& pair) {
   return settings.quotatime == std::uint64_t{0} ? pair.barrier : pair.limit;
-}
-
-/// Settings that are read, kept and shown, but that nothing enforces yet.
-std::vector<std::string> unenforced(const CtSettings& settings) {
-  std::vector<std::string> names;
-  for (const auto& [name, pair] : settings.beancounters) {
-    if (name == "numproc" || name == "avnumproc") continue;
-    if (pair.limit != kUnlimited || pair.barrier != kUnlimited) names.push_back(name);
-  }
-  if (settings.vm_overcommit_thousandths.value_or(0) != 0) names.emplace_back("vm_overcommit");
-  if (settings.nodemask) names.emplace_back("nodemask");
-  if (settings.quotaugidlimit.value_or(0) != 0) names.emplace_back("quotaugidlimit");
-  return names;
 }
 
 Result<std::optional<CpuSet>> allowed_cpus(const CtSettings& settings, const HostInfo& host) {
@@ -138,7 +126,7 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
     if (settings.diskinodes) plan.disk.inodes = {acting_limit(settings, *settings.diskinodes)};
   }
 
-  if (const auto names = unenforced(settings); !names.empty()) {
+  if (const auto names = unenforced_settings(settings); !names.empty()) {
     plan.warnings.push_back(
         fmt::format("kept in the configuration, but not enforced: {}", fmt::join(names, ", ")));
   }
