@@ -47,6 +47,12 @@ const std::vector<Parameter>& table() {
        .area = cpu,
        .resource = true,
        .parse = values::cpumask},
+      {.option = "nodemask",
+       .key = "NODEMASK",
+       .syntax = "memory nodes (NUMA) as 0,2, or all; only together with --cpumask",
+       .area = cpu,
+       .resource = true,
+       .parse = values::nodemask},
       {.option = "ram",
        .aliases = {"physpages", "memory"},
        .key = "PHYSPAGES",
@@ -61,6 +67,13 @@ const std::vector<Parameter>& table() {
        .area = memory,
        .resource = true,
        .parse = values::swap},
+      {.option = "numfile",
+       .key = "NUMFILE",
+       .syntax = "N or BAR:LIM open files of each process, at least 1, or unlimited",
+       .area = memory,
+       .live = false,
+       .resource = true,
+       .parse = values::numproc},
       {.option = "numproc",
        .key = "NUMPROC",
        .syntax = "N or BAR:LIM processes and threads, at least 1, or unlimited",
@@ -153,12 +166,6 @@ const std::vector<Parameter>& table() {
        .parse = values::beancounter},
       {.option = "numothersock",
        .key = "NUMOTHERSOCK",
-       .syntax = kCountSyntax,
-       .area = memory,
-       .resource = true,
-       .parse = values::beancounter},
-      {.option = "numfile",
-       .key = "NUMFILE",
        .syntax = kCountSyntax,
        .area = memory,
        .resource = true,
@@ -429,6 +436,17 @@ Result<std::vector<KeyChange>> parse_parameters(std::span<const ParameterRequest
                     (context.file == nullptr || context.file->get(change.key) != change.value));
       put(std::move(change));
     }
+  }
+  // Memory near to CPUs that the container may not use helps nobody (spec F4.7).
+  const auto changed = [&](std::string_view key) {
+    return std::find_if(changes.begin(), changes.end(),
+                        [&](const KeyChange& change) { return change.key == key; });
+  };
+  const auto nodes = changed("NODEMASK");
+  if (nodes != changes.end() && nodes->value != "all" && changed("CPUMASK") == changes.end() &&
+      !context.current.cpumask) {
+    return refuse("nodemask", "it must be combined with a CPU mask", 149)
+        .with_hint("add --cpumask auto for the CPUs of these memory nodes");
   }
   if (customized) put({"CONFIG_CUSTOMIZED", "yes"});
   return changes;

@@ -42,6 +42,8 @@ BOOST_AUTO_TEST_CASE(resources_are_written_in_their_keys_unit) {
   BOOST_TEST(made({{"cpulimit", {"25"}}}) == "CPULIMIT=25 -CPULIMIT_MHZ" + customized);
   BOOST_TEST(made({{"cpulimit", {"600m"}}}) == "-CPULIMIT CPULIMIT_MHZ=600" + customized);
   BOOST_TEST(made({{"cpumask", {"0,2,4-6"}}}) == "CPUMASK=0,2,4-6" + customized);
+  BOOST_TEST(made({{"numfile", {"4096"}}}) == "NUMFILE=4096" + customized);
+  BOOST_TEST(made({{"vm_overcommit", {"1.5"}}}) == "VM_OVERCOMMIT=1.5" + customized);
 }
 
 BOOST_AUTO_TEST_CASE(disk_io_is_written_in_bytes_and_operations) {
@@ -103,6 +105,12 @@ BOOST_AUTO_TEST_CASE(bad_values_have_their_codes) {
       {"cpulimit", "-1", 21},
       {"cpus", "x", 21},
       {"cpumask", "a-b", 146},
+      {"nodemask", "a-b", 149},
+      {"nodemask", "auto", 149},
+      {"numfile", "0", 21},
+      {"vm-overcommit", "1.2345", 21},
+      {"vm-overcommit", "1.", 21},
+      {"vm-overcommit", "x", 21},
       {"ram", "1K", 21},
       {"ram", "512", 0},
       {"ram", "100", 21},
@@ -167,6 +175,19 @@ BOOST_AUTO_TEST_CASE(the_node_bounds_cpu_numbers) {
   BOOST_TEST(made({{"cpus", {"5"}}}) == "error 21");
   BOOST_TEST(made({{"cpumask", {"0,4"}}}) == "error 146");
   BOOST_TEST(made({{"cpumask", {"all"}}}).starts_with("CPUMASK=all"));
+}
+
+BOOST_AUTO_TEST_CASE(memory_nodes_come_with_a_cpu_mask) {
+  host.emplace();
+  host->online_cpus = CpuSet{{0, 1}};
+  host->memory_nodes = {{0, CpuSet{{0}}}, {1, CpuSet{{1}}}};
+  BOOST_TEST(made({{"nodemask", {"1"}}}) == "error 149");
+  BOOST_TEST(made({{"nodemask", {"2"}}, {"cpumask", {"auto"}}}) == "error 149");
+  BOOST_TEST(made({{"nodemask", {"1"}}, {"cpumask", {"auto"}}}) ==
+             "NODEMASK=1 CPUMASK=auto CONFIG_CUSTOMIZED=yes");
+  BOOST_TEST(made({{"nodemask", {"all"}}}) == "NODEMASK=all CONFIG_CUSTOMIZED=yes");
+  before = "CPUMASK=0\n";
+  BOOST_TEST(made({{"nodemask", {"0"}}}) == "NODEMASK=0 CONFIG_CUSTOMIZED=yes");
 }
 
 BOOST_AUTO_TEST_CASE(removals) {

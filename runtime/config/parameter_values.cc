@@ -123,6 +123,25 @@ Changes cpumask(const Parameter& self, Values values, const ParameterContext& co
   return one(self, cpu_mask_text(*mask));
 }
 
+Changes nodemask(const Parameter& self, Values values, const ParameterContext& context) {
+  const auto mask = parse_cpu_mask(values[0]);
+  if (!mask || (*mask && (*mask)->automatic)) {
+    return bad(self, values[0], "not a list of memory nodes", 149);
+  }
+  if (*mask && context.host) {
+    CpuSet here;
+    for (const MemoryNode& node : context.host->memory_nodes) here.cpus.push_back(node.number);
+    for (const std::uint32_t number : (*mask)->cpus.cpus) {
+      if (std::binary_search(here.cpus.begin(), here.cpus.end(), number)) continue;
+      return bad(self, values[0],
+                 fmt::format("memory node {} does not exist here; this node has {}", number,
+                             here.text()),
+                 149);
+    }
+  }
+  return one(self, cpu_mask_text(*mask));
+}
+
 Changes ram(const Parameter& self, Values values, const ParameterContext&) {
   // 1 MiB: less holds no init; it also catches a bare number that was meant as megabytes.
   TH_ASSIGN(const BarrierLimit pair, limits(self, values[0], QuantityUnit::pages, 256));

@@ -18,6 +18,7 @@ Changes cpus(const Parameter& self, Values values, const ParameterContext& conte
 Changes cpumask(const Parameter& self, Values values, const ParameterContext& context);
 Changes ram(const Parameter& self, Values values, const ParameterContext& context);
 Changes swap(const Parameter& self, Values values, const ParameterContext& context);
+Changes nodemask(const Parameter& self, Values values, const ParameterContext& context);
 Changes numproc(const Parameter& self, Values values, const ParameterContext& context);
 /// Any parameter of spec R10 whose option is its name there.
 Changes beancounter(const Parameter& self, Values values, const ParameterContext& context);

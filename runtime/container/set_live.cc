@@ -18,9 +18,11 @@ using resource::ResourcePart;
 std::set<ResourcePart> changed_parts(const CtSettings& before, const CtSettings& after) {
   std::set<ResourcePart> parts;
   if (before.cpuunits != after.cpuunits || before.cpulimit != after.cpulimit ||
-      before.cpus != after.cpus || before.cpumask != after.cpumask)
+      before.cpus != after.cpus || before.cpumask != after.cpumask ||
+      before.nodemask != after.nodemask)
     parts.insert(ResourcePart::cpu);
-  if (before.ram() != after.ram() || before.swap() != after.swap())
+  if (before.ram() != after.ram() || before.swap() != after.swap() ||
+      before.vm_overcommit_thousandths != after.vm_overcommit_thousandths)
     parts.insert(ResourcePart::memory);
   if (before.numproc() != after.numproc()) parts.insert(ResourcePart::tasks);
   if (before.ioprio != after.ioprio || before.iolimit != after.iolimit ||

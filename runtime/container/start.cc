@@ -11,6 +11,7 @@
 #include "runtime/container/scripts.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
 #include "runtime/node/exit_codes.h"
@@ -67,6 +68,7 @@ SpawnSpec spawn_spec(const CtSettings& settings, CapabilitySet capabilities) {
   spec.hostname = settings.hostname.empty() ? "ct" + settings.id.text() : settings.hostname;
   spec.cgroup = group_of(settings.id);
   spec.capabilities = capabilities;
+  if (const auto files = resource::open_files_limit(settings)) spec.limits.push_back(*files);
   return spec;
 }
 
@@ -85,8 +87,28 @@ Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, Undo
   TH_ASSIGN(const resource::ApplyReport applied,
             resource::apply_resources(kernel, group_of(id), settings));
   report(context, applied);
+  if (settings.cpus) {
+    TH_ASSIGN(const Support view, kernel.host().supports(Feature::proc_view));
+    if (!view.available)
+      context.reporter.warn("programs inside see all CPUs of the node in /proc, though they get " +
+                            std::to_string(*settings.cpus) + ": " + view.reason);
+  }
   TH_TRY(restrict_devices(context, id, capabilities));
-  Result<ProcessRef> init = kernel.processes().spawn(spawn_spec(settings, capabilities));
+  SpawnSpec spec = spawn_spec(settings, capabilities);
+  for (const ResourceLimit& limit : spec.limits)
+    context.reporter.say("Setting open files limit: " + std::to_string(limit.hard) +
+                         " for each process");
+  Result<ProcessRef> init = kernel.processes().spawn(spec);
+  if (!init && !spec.limits.empty() && init.error().code == ErrorCode::not_permitted) {
+    TH_ASSIGN(const Support support, kernel.host().supports(Feature::raise_limits));
+    if (!support.available) {
+      // The samples of legacy containers ask for more than such a node has: it must start anyway.
+      context.reporter.warn("numfile is above what this node can give, and its own limit stays: " +
+                            support.reason);
+      spec.limits.clear();
+      init = kernel.processes().spawn(spec);
+    }
+  }
   if (!init) return with_default_exit_code(std::move(init).error(), ExitCode::create_environment);
   undo.add(UndoList::When::on_failure, {StepKind::kill_init, label_of(id), {}});
   return init;

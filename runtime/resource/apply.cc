@@ -36,7 +36,8 @@ class Application {
   Status cpu() {
     TH_TRY(shares());
     TH_TRY(quota());
-    return cpu_set();
+    TH_TRY(cpu_set());
+    return memory_nodes();
   }
 
   Status memory() {
@@ -48,6 +49,8 @@ class Application {
         wish.swap = {kUnlimited};
       }
     }
+    const MemoryLimit asked = wish;
+    TH_ASSIGN(const Bytes soft, virtual_swap(wish));
     auto kept = kernel_.cgroups().set_memory(group_, wish);
     if (!kept) {
       if (absent(kept.error()) && wish == MemoryLimit{}) return {};  // nothing to lift
@@ -58,11 +61,14 @@ class Application {
           "memory: asked for {} + {} swap, the kernel keeps {} + {}", size_text(wish.memory),
           size_text(wish.swap), size_text(kept->memory), size_text(kept->swap)));
     }
-    if (wish != MemoryLimit{}) {
+    if (soft.value != kUnlimited) {
+      report_.lines.push_back(fmt::format("Setting memory limit: {}, swap: {} (virtual)",
+                                          size_text(asked.memory), size_text(asked.swap)));
+    } else if (wish != MemoryLimit{}) {
       report_.lines.push_back(fmt::format("Setting memory limit: {}, swap: {}",
                                           size_text(kept->memory), size_text(kept->swap)));
     }
-    return {};
+    return slow_down_above(soft);
   }
 
   Status tasks() {
@@ -89,6 +95,14 @@ class Application {
   ApplyReport take() { return std::move(report_); }
 
  private:
+  Status slow_down_above(Bytes soft) {
+    auto kept = kernel_.cgroups().set_memory_high(group_, soft);
+    if (kept) return {};
+    if (absent(kept.error()) && soft.value == kUnlimited) return {};
+    return refused(settings_, "the bound of virtual swap (--ram, --swap)", 1,
+                   std::move(kept).error());
+  }
+
   Status shares() {
     auto kept = kernel_.cgroups().set_cpu_shares(group_, plan_.shares);
     if (!kept) {
@@ -190,6 +204,40 @@ class Application {
       report_.lines.push_back(fmt::format("Setting CPU mask: {}", kept->text()));
     }
     return {};
+  }
+
+  Status memory_nodes() {
+    auto kept = kernel_.cgroups().set_memory_nodes(group_, plan_.memory_nodes);
+    if (!kept) {
+      if (absent(kept.error()) && !plan_.memory_nodes) return {};
+      return refused(settings_, "the memory nodes (--nodemask)", 149, std::move(kept).error());
+    }
+    if (plan_.memory_nodes) {
+      report_.lines.push_back(fmt::format("Setting memory nodes: {}", kept->text()));
+    }
+    return {};
+  }
+
+  /// Swap that is not there is virtual, as the product has it (spec F4.14): the memory stays in the
+  /// node, but its use is slowed down. The wish becomes RAM + swap; the soft bound is returned.
+  Result<Bytes> virtual_swap(MemoryLimit& wish) {
+    const Bytes none{kUnlimited};
+    if (wish.memory.value == kUnlimited || wish.swap.value == 0 ||
+        wish.swap.value >= kUnlimited - wish.memory.value) {
+      return none;
+    }
+    TH_ASSIGN(const HostInfo host, kernel_.host().info());
+    if (host.swap.value != 0) return none;  // real swap slows down by itself
+    TH_ASSIGN(const Support support, kernel_.host().supports(Feature::memory_high));
+    if (!support.available) {
+      report_.warnings.push_back(fmt::format(
+          "this node has no swap, and virtual swap does not act: {}", support.reason));
+      return none;
+    }
+    const Bytes soft = wish.memory;
+    wish.memory = {wish.memory.value + wish.swap.value};
+    wish.swap = {0};
+    return soft;
   }
 
   Kernel& kernel_;

@@ -57,11 +57,10 @@ std::string beancounter_text(std::string_view name, const BarrierLimit& value) {
 std::vector<std::string> unenforced_settings(const CtSettings& settings) {
   std::vector<std::string> names;
   for (const auto& [name, pair] : settings.beancounters) {
-    if (name == "numproc" || name == "avnumproc") continue;
+    if (name == "numproc" || name == "avnumproc" || name == "numfile") continue;
     if (pair.limit != kUnlimited || pair.barrier != kUnlimited) names.push_back(name);
   }
   if (settings.vm_overcommit_thousandths.value_or(0) != 0) names.emplace_back("vm_overcommit");
-  if (settings.nodemask) names.emplace_back("nodemask");
   if (settings.quotaugidlimit.value_or(0) != 0) names.emplace_back("quotaugidlimit");
   return names;
 }

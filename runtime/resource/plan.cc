@@ -26,10 +26,42 @@ std::uint64_t acting_limit(const CtSettings& settings, const BarrierLimit& pair)
   return settings.quotatime == std::uint64_t{0} ? pair.barrier : pair.limit;
 }
 
-Result<std::optional<CpuSet>> allowed_cpus(const CtSettings& settings, const HostInfo& host) {
-  // "auto" follows NODEMASK; without one it is every CPU.
-  if (!settings.cpumask || settings.cpumask->automatic) return std::optional<CpuSet>{};
+/// The memory nodes of NODEMASK that are online.
+Result<std::optional<CpuSet>> allowed_nodes(const CtSettings& settings, const HostInfo& host) {
+  if (!settings.nodemask || settings.nodemask->automatic) return std::optional<CpuSet>{};
   CpuSet set;
+  for (const MemoryNode& node : host.memory_nodes) {
+    if (std::ranges::binary_search(settings.nodemask->cpus.cpus, node.number)) {
+      set.cpus.push_back(node.number);
+    }
+  }
+  if (set.cpus.empty()) {
+    return fail(ErrorCode::invalid_argument, "resource.nodemask",
+                fmt::format("CT {}", settings.id.text()),
+                fmt::format("no memory node of NODEMASK {} is online",
+                            settings.nodemask->cpus.text()))
+        .with_exit_code(149)
+        .with_hint(fmt::format("vzctl set {} --nodemask all --save", settings.id.text()));
+  }
+  return std::optional(std::move(set));
+}
+
+Result<std::optional<CpuSet>> allowed_cpus(const CtSettings& settings, const HostInfo& host,
+                                           const std::optional<CpuSet>& nodes) {
+  if (!settings.cpumask) return std::optional<CpuSet>{};
+  CpuSet set;
+  if (settings.cpumask->automatic) {
+    // "auto" follows NODEMASK; without one it is every CPU.
+    if (!nodes) return std::optional<CpuSet>{};
+    for (const MemoryNode& node : host.memory_nodes) {
+      if (!std::ranges::binary_search(nodes->cpus, node.number)) continue;
+      set.cpus.insert(set.cpus.end(), node.cpus.cpus.begin(), node.cpus.cpus.end());
+    }
+    std::ranges::sort(set.cpus);
+    // Memory nodes without CPUs leave the choice of the CPU to the scheduler.
+    if (set.cpus.empty()) return std::optional<CpuSet>{};
+    return std::optional(std::move(set));
+  }
   std::set_intersection(settings.cpumask->cpus.cpus.begin(), settings.cpumask->cpus.cpus.end(),
                         host.online_cpus.cpus.begin(), host.online_cpus.cpus.end(),
                         std::back_inserter(set.cpus));
@@ -78,6 +110,14 @@ IoWeight to_io_weight(std::uint32_t priority) {
   return {std::uint64_t{20} * (std::min<std::uint32_t>(priority, 7) + 1)};
 }
 
+std::optional<ResourceLimit> open_files_limit(const CtSettings& settings) {
+  const auto found = settings.beancounters.find("numfile");
+  if (found == settings.beancounters.end()) return std::nullopt;
+  // Barrier 0 is legacy for "no precharge": the limit alone counts.
+  if (found->second.limit == kUnlimited) return std::nullopt;
+  return ResourceLimit{ResourceLimit::Kind::open_files, found->second.limit, found->second.limit};
+}
+
 CpuQuota to_quota(std::uint64_t percent) {
   CpuQuota quota;
   quota.period = milliseconds(100);
@@ -96,8 +136,15 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
     plan.warnings.push_back(
         fmt::format("the CPU limit of {}% is above the node's {}%", *percent, whole_node));
   }
-  TH_ASSIGN(plan.cpus, allowed_cpus(settings, host));
-  if (plan.cpus && plan.cpus->cpus.size() != settings.cpumask->cpus.cpus.size()) {
+  TH_ASSIGN(plan.memory_nodes, allowed_nodes(settings, host));
+  if (plan.memory_nodes &&
+      plan.memory_nodes->cpus.size() != settings.nodemask->cpus.cpus.size()) {
+    plan.warnings.push_back(fmt::format("NODEMASK {} is narrowed to the nodes that are online: {}",
+                                        settings.nodemask->cpus.text(),
+                                        plan.memory_nodes->text()));
+  }
+  TH_ASSIGN(plan.cpus, allowed_cpus(settings, host, plan.memory_nodes));
+  if (plan.cpus && !settings.cpumask->automatic && plan.cpus->cpus.size() != settings.cpumask->cpus.cpus.size()) {
     plan.warnings.push_back(fmt::format("CPUMASK {} is narrowed to the CPUs that are online: {}",
                                         settings.cpumask->cpus.text(), plan.cpus->text()));
   }

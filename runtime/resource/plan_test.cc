@@ -72,6 +72,42 @@ BOOST_AUTO_TEST_CASE(a_mask_is_cut_to_what_is_online) {
   BOOST_TEST(!plan().cpus.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(memory_nodes_bring_their_cpus) {
+  host.memory_nodes = {{0, CpuSet{{0, 1}}}, {1, CpuSet{{2, 3}}}};
+  BOOST_TEST(!plan().memory_nodes.has_value());
+  settings.nodemask = CpuMaskSetting{false, CpuSet{{1}}};
+  settings.cpumask = CpuMaskSetting{true, {}};
+  BOOST_TEST(plan().memory_nodes->text() == "1");
+  BOOST_TEST(plan().cpus->text() == "2-3");
+  BOOST_TEST(plan().warnings.empty());
+  settings.cpumask = CpuMaskSetting{false, CpuSet{{0}}};
+  BOOST_TEST(plan().cpus->text() == "0");
+  settings.nodemask->cpus = CpuSet{{1, 2}};
+  BOOST_TEST(plan().memory_nodes->text() == "1");
+  BOOST_TEST(plan().warnings.size() == 1U);
+  settings.nodemask->cpus = CpuSet{{7}};
+  const auto refused = plan_resources(settings, host);
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().exit_code == 149);
+}
+
+BOOST_AUTO_TEST_CASE(open_files_are_a_limit_of_the_init) {
+  BOOST_TEST(!open_files_limit(settings).has_value());
+  settings.beancounters["numfile"] = {100, 200};
+  BOOST_TEST(open_files_limit(settings)->hard == 200U);
+  BOOST_TEST(open_files_limit(settings)->soft == 200U);
+  settings.beancounters["numfile"] = {0, kUnlimited};
+  BOOST_TEST(!open_files_limit(settings).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(vm_overcommit_says_that_it_does_not_act) {
+  settings.vm_overcommit_thousandths = 1500;
+  BOOST_REQUIRE_EQUAL(plan().warnings.size(), 1U);
+  BOOST_TEST(plan().warnings[0].find("vm_overcommit") != std::string::npos);
+  settings.vm_overcommit_thousandths = 0;
+  BOOST_TEST(plan().warnings.empty());
+}
+
 BOOST_AUTO_TEST_CASE(memory_is_two_numbers) {
   BOOST_TEST((plan().memory == MemoryLimit{}));
   settings.physpages = BarrierLimit{65536, 65536};

@@ -10,6 +10,7 @@
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/kernel.h"
+#include "runtime/kernel/processes.h"
 #include "runtime/kernel/quotas.h"
 #include "runtime/kernel/result.h"
 
@@ -40,6 +41,7 @@ struct ResourcePlan {
   CpuShares shares;
   std::optional<CpuQuota> quota;  ///< std::nullopt = no cap
   std::optional<CpuSet> cpus;     ///< std::nullopt = all
+  std::optional<CpuSet> memory_nodes;  ///< NODEMASK; std::nullopt = all
   MemoryLimit memory;
   std::uint64_t tasks = kUnlimited;   ///< numproc
   IoWeight io_weight;
@@ -49,8 +51,12 @@ struct ResourcePlan {
 };
 
 /// Pure mapping. Errors: as cpu_limit_percent; invalid_argument (exit 146) when no CPU of CPUMASK
-/// is online.
+/// is online, (exit 149) when no node of NODEMASK is.
 Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& host);
+
+/// RLIMIT_NOFILE of the init, which all processes inherit: the nearest that a kernel has to
+/// NUMFILE (spec R12), for each process and not for the container. std::nullopt = as it is.
+std::optional<ResourceLimit> open_files_limit(const CtSettings& settings);
 
 /// Parts of a plan that are applied by themselves.
 enum class ResourcePart : std::uint8_t { cpu, memory, tasks, io };
@@ -66,7 +72,9 @@ struct ApplyReport {
 /// default that it lacks is a warning. Kept values that differ from the wish are reported.
 /// A disk priority that cannot act is no broken promise but a pity: refused only when `strict`
 /// (vzctl set), a warning otherwise.
-/// Errors carry exit 2 (CPU), 146 (CPU mask), 1 (memory and counts), 148 (disk I/O).
+/// Swap is virtual (spec F4.14) where the node has none and the kernel can slow down: memory up to
+/// RAM + swap, with the soft bound at RAM. Errors carry exit 2 (CPU), 146 (CPU mask), 149 (memory
+/// nodes), 1 (memory and counts), 148 (disk I/O).
 Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
                                     const CtSettings& settings,
                                     const std::set<ResourcePart>& parts = {ResourcePart::cpu,
