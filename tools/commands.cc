@@ -15,6 +15,7 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzcalc") return &vzcalc;
   if (name == "vzcheckovr") return &vzcheckovr;
   if (name == "vzdiskcheck") return &vzdiskcheck;
+  if (name == "vzubc") return &vzubc;
   return nullptr;
 }
 

@@ -15,6 +15,7 @@ CommandFunction find_command(std::string_view name);
 int vzctl(Session& session, std::span<const std::string> argv);
 int vzlist(Session& session, std::span<const std::string> argv);
 int vzmigrate(Session& session, std::span<const std::string> argv);
+int vzubc(Session& session, std::span<const std::string> argv);
 
 // Configurations (spec F4.34-F4.38) and what was promised by them.
 int vzsplit(Session& session, std::span<const std::string> argv);

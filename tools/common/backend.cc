@@ -103,7 +103,7 @@ int run_simulated(const BackendChoice& choice, CommandFunction command,
   std::fflush(stdout);
   if (!code) return report(argv[0], code.error());
   // A command that only looked leaves the file alone.
-  if (file->created() || world.digest() != before || argv[0] != "vzlist")
+  if (file->created() || world.digest() != before || (argv[0] != "vzlist" && argv[0] != "vzubc"))
     if (const Status saved = file->save(); !saved) return report(argv[0], saved.error());
   return *code;
 }
@@ -119,6 +119,7 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   }
   watch_stop_signals();
   linux_backend::NodeOptions options;
+  options.proc_view = true;
   options.name = node.name;
   options.run_directory = node.run_directory;
   options.cgroup_prefix = node.cgroup_prefix;

@@ -1,4 +1,4 @@
-// main() of vzctl, vzlist, vzmigrate and the configuration tools: TWINHULL_COMMAND names the function.
+// main() of vzctl, vzlist, vzmigrate and the other commands: TWINHULL_COMMAND names the function.
 #include <cstdio>
 #include <string>
 #include <vector>
