@@ -103,6 +103,8 @@ class ScenarioReader {
         plan.disk_iops = static_cast<std::uint64_t>(
             reader.integer("disk_iops", 1, 1'000'000'000)
                 .value_or(static_cast<std::int64_t>(plan.disk_iops)));
+        plan.memory_nodes = static_cast<std::uint32_t>(
+            reader.integer("memory_nodes", 1, plan.cpus).value_or(plan.memory_nodes));
         reader.finish();
       }
       if (!plain_name(plan.name, 32))
@@ -211,8 +213,8 @@ class ScenarioReader {
 }  // namespace
 
 const std::vector<std::string>& areas() {
-  static const std::vector<std::string> names = {"lifecycle", "scheduler", "quota", "io",
-                                                 "network", "migration", "config"};
+  static const std::vector<std::string> names = {"lifecycle", "scheduler", "memory",    "quota",
+                                                 "io",        "network",   "migration", "config"};
   return names;
 }
 

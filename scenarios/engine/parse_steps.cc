@@ -10,8 +10,8 @@ namespace {
 
 const std::vector<std::string>& programs() {
   static const std::vector<std::string> names = {
-      "vzctl",        "vzlist",     "vzmigrate",  "vzsplit", "vzcfgscale", "vzcfgvalidate",
-      "vzcfgconvert", "vzcpucheck", "vzmemcheck", "vzcalc",  "vzcheckovr", "vzdiskcheck"};
+      "vzctl",        "vzlist",     "vzmigrate",  "vzubc",  "vzsplit",    "vzcfgscale", "vzcfgvalidate",
+      "vzcfgconvert", "vzcpucheck", "vzmemcheck", "vzcalc", "vzcheckovr", "vzdiskcheck"};
   return names;
 }
 

@@ -60,6 +60,7 @@ class SimStage final : public scenario::Stage {
       spec.inodes = node.inodes;
       spec.disk_bandwidth = node.disk_bandwidth;
       spec.disk_iops = node.disk_iops;
+      spec.memory_nodes = node.memory_nodes;
       TH_TRY(world_->add_node(spec));
       TH_TRY(set_up_node(world_->kernel(node.name), Layout{}));
       for (const scenario::TemplatePlan& item : plan.templates) {

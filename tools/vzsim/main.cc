@@ -126,6 +126,8 @@ int main(int argc, char** argv) {
   add_node->add_option("--mhz", node.cpu_mhz)->check(CLI::Range(100, 10000));
   add_node->add_option("--memory", node.memory.value, "Bytes, suffixes K M G T")->transform(size);
   add_node->add_option("--swap", node.swap.value)->transform(size);
+  add_node->add_option("--memory-nodes", node.memory_nodes, "NUMA nodes")
+      ->check(CLI::Range(1, 1024));
   add_node->add_option("--disk", node.disk.value)->transform(size);
 
   sim::LinkSpec link;
