@@ -134,6 +134,16 @@ BOOST_AUTO_TEST_CASE(repair_asks_when_told_to) {
   BOOST_TEST(run("vzcfgvalidate -r /etc/vz/conf/broken").code == 2);
 }
 
+BOOST_AUTO_TEST_CASE(a_containers_configuration_is_repaired_under_its_lock) {
+  done("vzctl create 101 --ostemplate busybox --config vps.256MB");
+  ConfigFile broken = parsed(file("/etc/vz/conf/101.conf").value());
+  BOOST_REQUIRE(broken.set("NUMPROC", "10:20").has_value());
+  write("/etc/vz/conf/101.conf", broken.text() + "# no line end");
+  done("vzcfgvalidate -r 101.conf");
+  BOOST_TEST(parsed(file("/etc/vz/conf/101.conf").value()).get("NUMPROC").value() == "20");
+  BOOST_TEST(leaks() == "");
+}
+
 BOOST_AUTO_TEST_CASE(a_split_makes_containers) {
   const std::string shown = done("vzsplit -n 20");
   BOOST_TEST(shown.find("Resource commit level 0") != std::string::npos, shown);

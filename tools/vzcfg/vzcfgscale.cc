@@ -3,12 +3,11 @@
 
 #include <optional>
 
-#include "runtime/config/atomic_write.h"
-#include "runtime/kernel/files.h"
 #include "runtime/resource/scale.h"
 #include "tools/commands.h"
 #include "tools/vzcfg/files.h"
 #include "tools/vzcfg/program.h"
+#include "tools/vzcfg/save.h"
 
 namespace twinhull::tools {
 namespace {
@@ -59,7 +58,7 @@ Result<int> run(Session& session, const Options& options) {
   TH_TRY(resource::scale(file, factors));
   if (options.drop) resource::drop_container_keys(file);
   if (options.output)
-    TH_TRY(write_atomically(session.kernel.files(), output, file.text()));
+    TH_TRY(save_configuration(session, "vzcfgscale", output, file));
   else
     session.console.out(file.text());
   return 0;

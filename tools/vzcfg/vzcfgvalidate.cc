@@ -4,16 +4,15 @@
 #include <algorithm>
 #include <optional>
 
-#include "runtime/config/atomic_write.h"
 #include "runtime/config/beancounters.h"
 #include "runtime/config/node_config.h"
 #include "runtime/config/quantity.h"
-#include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/resource/validate.h"
 #include "tools/commands.h"
 #include "tools/vzcfg/files.h"
 #include "tools/vzcfg/program.h"
+#include "tools/vzcfg/save.h"
 
 namespace twinhull::tools {
 namespace {
@@ -58,6 +57,7 @@ Result<int> run(Session& session, const Options& options) {
                 "-r and -i exclude each other");
   TH_ASSIGN(const std::string path, configuration_path(session, options.file));
   TH_ASSIGN(ConfigFile file, read_configuration(session, path));
+  const std::string before = file.text();
   TH_ASSIGN(const NodeConfig node, load_node_config(session.kernel, session.layout));
   TH_ASSIGN(const HostInfo host, session.kernel.host().info());
   if (verbose) show_parameters(session, file);
@@ -75,7 +75,7 @@ Result<int> run(Session& session, const Options& options) {
   TH_ASSIGN(const auto findings, resource::validate(file, node, host, choose));
   const bool repaired = std::any_of(findings.begin(), findings.end(),
                                     [](const auto& finding) { return finding.repaired; });
-  if (repaired) TH_TRY(write_atomically(session.kernel.files(), path, file.text()));
+  if (repaired) TH_TRY(save_configuration(session, "vzcfgvalidate", path, file, before));
   for (const resource::Finding& finding : findings) {
     if (finding.repaired)
       session.console.out(fmt::format("{} set to {} in {}\n", finding.key, *finding.fix, path));
