@@ -74,18 +74,20 @@ Result<std::vector<KeyChange>> keys_of_sample(Context& context, CtId id,
         .with_exit_code(to_int(ExitCode::apply_sample))
         .caused_by(std::move(lower));
   };
-  if (!options.save)
-    return refusal(id, "--applyconfig needs --save", ExitCode::bad_command_line);
+  if (!options.save) return refusal(id, "--applyconfig needs --save", ExitCode::bad_command_line);
   Result<ConfigFile> sample = load_sample(context.kernel(), context.layout(), options.sample);
   if (!sample) return refused(std::move(sample).error());
   const auto sense = interpret_ct_settings(*sample, context.node, id,
                                            context.layout().sample_config(options.sample));
   if (!sense) return refused(sense.error());
   static const std::set<std::string_view> kOwn = {
-      "OSTEMPLATE", "TEMPLATES",     "TEMPLATE",    "VE_ROOT",    "VE_PRIVATE",   "HOSTNAME",
-      "IP_ADDRESS", "EXT_IP_ADDRESS", "NAMESERVER", "SEARCHDOMAIN", "NETIF",      "NAME",
-      "DESCRIPTION", "UUID",         "VE_TYPE",     "DISTRIBUTION", "TECHNOLOGIES",
-      "ORIGIN_SAMPLE", "CONFIG_CUSTOMIZED", "DISABLED"};
+      "OSTEMPLATE",        "TEMPLATES",      "TEMPLATE",
+      "VE_ROOT",           "VE_PRIVATE",     "HOSTNAME",
+      "IP_ADDRESS",        "EXT_IP_ADDRESS", "NAMESERVER",
+      "SEARCHDOMAIN",      "NETIF",          "NAME",
+      "DESCRIPTION",       "UUID",           "VE_TYPE",
+      "DISTRIBUTION",      "TECHNOLOGIES",   "ORIGIN_SAMPLE",
+      "CONFIG_CUSTOMIZED", "DISABLED"};
   std::vector<KeyChange> changes;
   for (const std::string& key : sample->keys())
     if (!kOwn.contains(key)) changes.push_back({key, sample->get(key)});
@@ -207,7 +209,8 @@ Result<Plan> make_plan(Context& context, CtId id, const SetOptions& options) {
     requests = requests_for(config.settings, effective.settings, options.parameters);
     const std::vector<ParameterRequest> live_requests =
         requests_for(effective.settings, config.settings, options.parameters);
-    TH_ASSIGN(plan.live, make_change(context, id, std::move(effective), sample, live_requests, host));
+    TH_ASSIGN(plan.live,
+              make_change(context, id, std::move(effective), sample, live_requests, host));
   }
   TH_ASSIGN(plan.saved, make_change(context, id, std::move(config), sample, requests, host));
   plan.renames = options.save && plan.saved.before.settings.name != plan.saved.after.settings.name;

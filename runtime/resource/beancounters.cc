@@ -8,9 +8,9 @@
 namespace twinhull::resource {
 namespace {
 
-constexpr std::array<std::string_view, 9> kOneValue = {
-    "numproc", "numtcpsock", "numothersock", "shmpages",  "numfile",
-    "numpty",  "numsiginfo", "numiptent",    "avnumproc"};
+constexpr std::array<std::string_view, 9> kOneValue = {"numproc",    "numtcpsock", "numothersock",
+                                                       "shmpages",   "numfile",    "numpty",
+                                                       "numsiginfo", "numiptent",  "avnumproc"};
 
 /// What VSwap makes of a secondary parameter that is not stated.
 BarrierLimit derived(const CtSettings& settings, std::string_view name) {
@@ -51,7 +51,7 @@ BarrierLimit effective_beancounter(const CtSettings& settings, std::string_view 
 
 std::string beancounter_text(std::string_view name, const BarrierLimit& value) {
   return has_one_value(name) && value.barrier == value.limit ? quantity_text(value.limit)
-                                                            : barrier_limit_text(value);
+                                                             : barrier_limit_text(value);
 }
 
 std::vector<std::string> unenforced_settings(const CtSettings& settings) {

@@ -49,7 +49,8 @@ MemoryDemand memory_demand(const CtSettings& settings, const std::optional<Cgrou
   MemoryDemand demand;
   if (sample) {
     const MemorySample& memory = sample->memory;
-    demand.kernel_used = minus(memory.usage.value, plus(memory.anonymous.value, memory.cache.value));
+    demand.kernel_used =
+        minus(memory.usage.value, plus(memory.anonymous.value, memory.cache.value));
     demand.ram_used = memory.usage.value;
     demand.memory_used = plus(plus(memory.anonymous.value, memory.swap.value), demand.kernel_used);
     demand.alloc_used = demand.memory_used;

@@ -14,9 +14,9 @@ namespace twinhull::resource {
 /// Bytes of one container, or sums; kUnlimited = no bound.
 ///
 /// Today's kernels count no allocations and no buffers by themselves: kernel memory in use is what
-/// is charged beyond anonymous memory and cache, and memory counts as allocated once it was touched.
-/// Kernel memory of a VSwap container lies within its RAM: unless it has a limit of its own, nothing
-/// is promised of it beyond.
+/// is charged beyond anonymous memory and cache, and memory counts as allocated once it was
+/// touched. Kernel memory of a VSwap container lies within its RAM: unless it has a limit of its
+/// own, nothing is promised of it beyond.
 struct MemoryDemand {
   std::uint64_t kernel_used = 0;
   std::uint64_t kernel_promised = 0;  ///< barriers of kmemsize and the buffers
@@ -25,8 +25,8 @@ struct MemoryDemand {
   std::uint64_t memory_used = 0;      ///< anonymous memory, swap and kernel memory
   std::uint64_t memory_promised = 0;  ///< oomguarpages and kernel memory
   std::uint64_t alloc_used = 0;
-  std::uint64_t alloc_promised = 0;   ///< vmguarpages and kernel memory
-  std::uint64_t alloc_most = 0;       ///< privvmpages and kernel memory
+  std::uint64_t alloc_promised = 0;  ///< vmguarpages and kernel memory
+  std::uint64_t alloc_most = 0;      ///< privvmpages and kernel memory
   MemoryDemand& operator+=(const MemoryDemand& other);
 };
 
@@ -35,7 +35,7 @@ MemoryDemand memory_demand(const CtSettings& settings, const std::optional<Cgrou
 
 /// What the demands are compared with.
 struct MemoryCapacity {
-  std::uint64_t kernel = 0;      ///< 40 % of low memory
+  std::uint64_t kernel = 0;  ///< 40 % of low memory
   std::uint64_t ram = 0;
   std::uint64_t ram_and_swap = 0;
 };

@@ -1,4 +1,5 @@
-// The formulas of the configuration tools, with numbers worked out by hand from spec R10 and F4.34-38.
+// The formulas of the configuration tools, with numbers worked out by hand from spec R10 and
+// F4.34-38.
 #include <boost/test/unit_test.hpp>
 #include <map>
 #include <string>
@@ -37,8 +38,8 @@ HostInfo host(Bytes memory, Bytes swap) {
 }
 
 /// "SEVERITY KEY=FIX" of each finding.
-std::vector<std::string> findings(ConfigFile& file, bool repair = false,
-                                  Bytes memory = 4_GiB, Bytes swap = 4_GiB) {
+std::vector<std::string> findings(ConfigFile& file, bool repair = false, Bytes memory = 4_GiB,
+                                  Bytes swap = 4_GiB) {
   const auto found = validate(file, default_node_config({}), host(memory, swap),
                               [&](const Finding&) { return repair; });
   std::vector<std::string> lines;
@@ -86,14 +87,17 @@ BOOST_AUTO_TEST_CASE(vswap_derives_what_is_not_stated) {
   is("kmemsize", kUnlimited, kUnlimited);
   // The example of spec F4.16: 1 GB + 512 MB, x 1.5 = 2304 MB = 589824 pages; x 2 = 3 GB.
   const std::string gigabyte = "PHYSPAGES=\"262144:262144\"\nSWAPPAGES=\"131072\"\n";
-  BOOST_TEST(effective_beancounter(settings(gigabyte + "VM_OVERCOMMIT=1.5\n"), "privvmpages").limit ==
-             589824U);
+  BOOST_TEST(
+      effective_beancounter(settings(gigabyte + "VM_OVERCOMMIT=1.5\n"), "privvmpages").limit ==
+      589824U);
   BOOST_TEST(effective_beancounter(settings(gigabyte + "VM_OVERCOMMIT=2\n"), "privvmpages").limit ==
              786432U);
   BOOST_TEST(effective_beancounter(settings(gigabyte), "privvmpages").limit == kUnlimited);
   // What is stated wins; without VSwap nothing is derived.
-  BOOST_TEST(effective_beancounter(settings(gigabyte + "LOCKEDPAGES=5\n"), "lockedpages").limit == 5U);
-  BOOST_TEST(effective_beancounter(settings("CPUUNITS=1000\n"), "lockedpages").barrier == kUnlimited);
+  BOOST_TEST(effective_beancounter(settings(gigabyte + "LOCKEDPAGES=5\n"), "lockedpages").limit ==
+             5U);
+  BOOST_TEST(effective_beancounter(settings("CPUUNITS=1000\n"), "lockedpages").barrier ==
+             kUnlimited);
 }
 
 BOOST_AUTO_TEST_CASE(each_rule_is_found_and_mended) {
@@ -121,8 +125,7 @@ BOOST_AUTO_TEST_CASE(each_rule_is_found_and_mended) {
   finds("TCPSNDBUF=\"65535:70000\"\n", {"W TCPSNDBUF=65536:70000"});
   finds("DGRAMRCVBUF=\"32767\"\n", {"W DGRAMRCVBUF=32768:32768", "R DGRAMRCVBUF=132096:132096"});
   finds("DGRAMRCVBUF=\"132096\"\n", {});
-  finds("DISKSPACE=\"2M:1M\"\nDISKINODES=\"5:4\"\n",
-        {"E DISKSPACE=2048:2048", "E DISKINODES=5:5"});
+  finds("DISKSPACE=\"2M:1M\"\nDISKINODES=\"5:4\"\n", {"E DISKSPACE=2048:2048", "E DISKINODES=5:5"});
 }
 
 BOOST_AUTO_TEST_CASE(vswap_is_compared_with_the_node) {
@@ -159,7 +162,8 @@ BOOST_AUTO_TEST_CASE(repaired_configurations_have_no_problem) {
         return next(10) == 0 ? std::string("unlimited") : std::to_string(next(300000));
       };
       const std::string first = number();
-      BOOST_REQUIRE(file.set(counter.key, next(2) == 0 ? first : first + ":" + number()).has_value());
+      BOOST_REQUIRE(
+          file.set(counter.key, next(2) == 0 ? first : first + ":" + number()).has_value());
     }
     findings(file, true);
     for (const std::string& left : findings(file))
@@ -190,11 +194,16 @@ BOOST_AUTO_TEST_CASE(scaling_multiplies_each_group) {
   BOOST_TEST(by({one, one, one, one}).text() == text);
   const Factor half_more{1500000};
   const ConfigFile all = by({half_more, half_more, half_more, half_more});
-  const std::map<std::string, std::string> expected = {
-      {"CPUUNITS", "1500"},          {"CPULIMIT", "0"},          {"KMEMSIZE", "33167769:34131149"},
-      {"NUMPROC", "720"},            {"PHYSPAGES", "0:2147483647"},
-      {"VMGUARPAGES", "101376:unlimited"}, {"SWAPPAGES", "98304"},
-      {"DISKSPACE", "1572864:1729536"},    {"RATE", "eth0:1:12 *:2:150"}, {"NUMSOCK", "5"}};
+  const std::map<std::string, std::string> expected = {{"CPUUNITS", "1500"},
+                                                       {"CPULIMIT", "0"},
+                                                       {"KMEMSIZE", "33167769:34131149"},
+                                                       {"NUMPROC", "720"},
+                                                       {"PHYSPAGES", "0:2147483647"},
+                                                       {"VMGUARPAGES", "101376:unlimited"},
+                                                       {"SWAPPAGES", "98304"},
+                                                       {"DISKSPACE", "1572864:1729536"},
+                                                       {"RATE", "eth0:1:12 *:2:150"},
+                                                       {"NUMSOCK", "5"}};
   for (const auto& [key, value] : expected) BOOST_TEST(all.get(key).value() == value, key);
   BOOST_TEST(all.text().starts_with("# kept\n"));
   const ConfigFile disk = by({.disk = half_more});
@@ -258,8 +267,9 @@ BOOST_AUTO_TEST_CASE(more_containers_are_promised_more_than_there_is) {
   BOOST_TEST(split_node({4_GiB, 64_GiB, 2000_GiB}, 730).value().commit_level == 3U);
   const auto fatal = split_node({1_GiB, {0}, 100_GiB}, 100);
   BOOST_REQUIRE(!fatal.has_value());
-  BOOST_TEST(fatal.error().detail.starts_with("Fatal resource shortage, try to decrease the number "
-                                              "of Containers"));
+  BOOST_TEST(
+      fatal.error().detail.starts_with("Fatal resource shortage, try to decrease the number "
+                                       "of Containers"));
   BOOST_TEST(!split_node({4_GiB, {0}, 1_GiB}, 10).has_value());  // 220 MB of disk for each
   BOOST_TEST(!split_node(node, 0).has_value());
 }
@@ -288,7 +298,10 @@ BOOST_AUTO_TEST_CASE(configurations_of_2_0_2_are_converted_once) {
       {"NUMFILE", "2048"},                // numproc x 20.48
       {"AVNUMPROC", "21"},                // 1440000 / 67584
       {"DCACHESIZE", "1048576:1048576"},  // numfile x 512
-      {"PRIVVMPAGES", "500:500"}, {"NUMTCPSOCK", "7"}, {"HOSTNAME", "a"}, {"VERSION", "2"}};
+      {"PRIVVMPAGES", "500:500"},
+      {"NUMTCPSOCK", "7"},
+      {"HOSTNAME", "a"},
+      {"VERSION", "2"}};
   for (const auto& [key, value] : expected)
     BOOST_TEST(file.get(key).value_or("absent") == value, key);
   for (const char* key : {"TCPSENDBUF", "UNIXSOCKBUF", "TOTVMPAGES", "NUMSOCK", "RSSPAGES"})
@@ -318,9 +331,11 @@ BOOST_AUTO_TEST_CASE(configurations_of_2_6_2_are_converted_once) {
 BOOST_AUTO_TEST_CASE(demands_add_up) {
   // vps.512MB: kernel limits 22754099 + 5406720 x 2 + 524288 + 4194304 = 38286131 bytes.
   const CtSettings vps = settings(
-      "KMEMSIZE=\"22111846:22754099\"\nTCPSNDBUF=\"3440640:5406720\"\nTCPRCVBUF=\"3440640:5406720\"\n"
+      "KMEMSIZE=\"22111846:22754099\"\nTCPSNDBUF=\"3440640:5406720\"\nTCPRCVBUF=\"3440640:"
+      "5406720\"\n"
       "OTHERSOCKBUF=\"2252160:4194304\"\nDGRAMRCVBUF=\"524288\"\nVMGUARPAGES=\"67584:2147483647\"\n"
-      "OOMGUARPAGES=\"52224:2147483647\"\nPRIVVMPAGES=\"131072:139264\"\nPHYSPAGES=\"0:2147483647\"\n");
+      "OOMGUARPAGES=\"52224:2147483647\"\nPRIVVMPAGES=\"131072:139264\"\nPHYSPAGES=\"0:"
+      "2147483647\"\n");
   CgroupSample sample;
   sample.memory.usage = {1000};
   sample.memory.anonymous = {500};
@@ -343,7 +358,7 @@ BOOST_AUTO_TEST_CASE(demands_add_up) {
   BOOST_TEST(sum.alloc_most == kUnlimited);  // no VM_OVERCOMMIT
   const MemoryCapacity node = memory_capacity(host(1000_MiB, 1000_MiB));
   BOOST_TEST(node.kernel == 419430400U);
-  BOOST_TEST(share_text(share_of(250_MiB .value, node.ram)) == "25.00");
+  BOOST_TEST(share_text(share_of(250U << 20, node.ram)) == "25.00");
   BOOST_TEST(share_text(share_of(kUnlimited, node.ram)) == "unlim");
   BOOST_TEST(cpu_power(host(1_GiB, {0})).value() == 400000U);  // 4 CPUs x 2 x 2000 MHz x 25
 }

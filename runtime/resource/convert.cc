@@ -14,13 +14,13 @@
 namespace twinhull::resource {
 namespace {
 
-constexpr std::uint64_t kFileCache = 512;        ///< bytes of dcachesize for each open file
-constexpr std::uint64_t kUsualProcess = 67584;   ///< bytes of kmemsize for each usual process
+constexpr std::uint64_t kFileCache = 512;       ///< bytes of dcachesize for each open file
+constexpr std::uint64_t kUsualProcess = 67584;  ///< bytes of kmemsize for each usual process
 
 /// Names that went away with 3.0.0 (spec R4) and are not plain spellings of later ones.
-constexpr const char* kOldKeys[] = {"TOTVMPAGES", "IPCSHMPAGES", "ANONSHPAGES", "RSSPAGES",
-                                    "OOMGUAR",    "NUMSOCK",     "UNIXSOCKBUF", "SOCKRCVBUF",
-                                    "NUMUNIXSOCK"};
+constexpr const char* kOldKeys[] = {"TOTVMPAGES",  "IPCSHMPAGES", "ANONSHPAGES",
+                                    "RSSPAGES",    "OOMGUAR",     "NUMSOCK",
+                                    "UNIXSOCKBUF", "SOCKRCVBUF",  "NUMUNIXSOCK"};
 
 using Values = std::map<std::string, BarrierLimit, std::less<>>;
 

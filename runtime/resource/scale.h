@@ -22,10 +22,10 @@ Result<Factor> parse_factor(std::string_view text);
 
 /// What is multiplied by what; std::nullopt = left alone.
 struct ScaleFactors {
-  std::optional<Factor> cpu = {};            ///< CPUUNITS, CPULIMIT, CPULIMIT_MHZ
-  std::optional<Factor> disk = {};           ///< DISKSPACE, DISKINODES
-  std::optional<Factor> beancounters = {};   ///< all of spec R10, PHYSPAGES and SWAPPAGES included
-  std::optional<Factor> network = {};        ///< the rates of RATE
+  std::optional<Factor> cpu = {};           ///< CPUUNITS, CPULIMIT, CPULIMIT_MHZ
+  std::optional<Factor> disk = {};          ///< DISKSPACE, DISKINODES
+  std::optional<Factor> beancounters = {};  ///< all of spec R10, PHYSPAGES and SWAPPAGES included
+  std::optional<Factor> network = {};       ///< the rates of RATE
 };
 
 /// Multiplies in place, to the nearest whole. Unlimited and 0 stay what they are, results end at

@@ -13,13 +13,13 @@ namespace {
 constexpr std::uint64_t kMega = std::uint64_t{1} << 20;
 constexpr std::uint64_t kGigaInKib = std::uint64_t{1} << 20;
 constexpr std::uint64_t kMostContainers = 100000;
-constexpr std::uint64_t kLeastRam = 4096;           ///< pages
-constexpr std::uint64_t kMostSwap = 262144;         ///< pages
+constexpr std::uint64_t kLeastRam = 4096;    ///< pages
+constexpr std::uint64_t kMostSwap = 262144;  ///< pages
 constexpr std::uint64_t kLeastProcesses = 30;
-constexpr std::uint64_t kComfortableProcesses = 40; ///< usual ones: below it more is promised
+constexpr std::uint64_t kComfortableProcesses = 40;  ///< usual ones: below it more is promised
 constexpr std::uint64_t kDiskReserve = 10 * kGigaInKib;
-constexpr std::uint64_t kLeastDisk = 225280;        ///< KiB
-constexpr std::uint64_t kInodeSpace = 16;           ///< KiB for each inode, as in the basic sample
+constexpr std::uint64_t kLeastDisk = 225280;  ///< KiB
+constexpr std::uint64_t kInodeSpace = 16;     ///< KiB for each inode, as in the basic sample
 
 /// The factors of one commit level, in tenths; memory of a process in bytes.
 struct Level {
@@ -86,14 +86,14 @@ Result<NodeShare> split_node(const NodeResources& node, std::uint64_t containers
   share.ram = {std::min(own, usable / kPageSize)};
   share.swap = {std::min({own, kMostSwap, node.swap.value / kPageSize})};
   if (share.ram.value < kLeastRam)
-    return shortage(containers, fmt::format("{} MiB of memory are left for each",
-                                            share.ram.value / 256));
+    return shortage(containers,
+                    fmt::format("{} MiB of memory are left for each", share.ram.value / 256));
 
   const std::uint64_t free = node.disk_free.value / 1024;
   share.disk_soft = std::max(minus(free, kDiskReserve) / containers, kLeastDisk);
   if (share.disk_soft > free / containers)
-    return shortage(containers, fmt::format("{} MiB of disk are free for each",
-                                            free / containers / 1024));
+    return shortage(containers,
+                    fmt::format("{} MiB of disk are free for each", free / containers / 1024));
   share.disk_hard = with_gap(share.disk_soft);
   share.inodes_soft = share.disk_soft / kInodeSpace;
   share.inodes_hard = with_gap(share.inodes_soft);

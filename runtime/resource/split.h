@@ -19,8 +19,8 @@ struct NodeResources {
 /// What one of the equal containers gets.
 struct NodeShare {
   std::uint64_t containers = 0;
-  Pages ram;                  ///< PHYSPAGES
-  Pages swap;                 ///< SWAPPAGES
+  Pages ram;                          ///< PHYSPAGES
+  Pages swap;                         ///< SWAPPAGES
   std::uint64_t processes = 0;        ///< NUMPROC
   std::uint64_t usual_processes = 0;  ///< AVNUMPROC: decides the commit level
   std::uint64_t disk_soft = 0;        ///< KiB
@@ -39,10 +39,10 @@ std::uint64_t most_processes(Bytes memory);
 /// bits.
 Bytes low_memory(Bytes memory);
 
-/// Divides. What the node keeps for itself (a twentieth of the memory, at least 64 MiB, and 10 GB of
-/// disk), the least of a container (16 MiB of memory) and the levels' border (40 processes) are this
-/// implementation's: spec F4.34 names none. Errors: invalid_argument (no containers, too many),
-/// limit_exceeded "Fatal resource shortage …" naming what runs out. Exit 1.
+/// Divides. What the node keeps for itself (a twentieth of the memory, at least 64 MiB, and 10 GB
+/// of disk), the least of a container (16 MiB of memory) and the levels' border (40 processes) are
+/// this implementation's: spec F4.34 names none. Errors: invalid_argument (no containers, too
+/// many), limit_exceeded "Fatal resource shortage …" naming what runs out. Exit 1.
 Result<NodeShare> split_node(const NodeResources& node, std::uint64_t containers);
 
 /// The sample configuration of such a container, with a comment that says where it comes from.

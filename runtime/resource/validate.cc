@@ -84,8 +84,8 @@ class Validator {
   Status amend(Severity severity, std::string_view name, std::string rule, BarrierLimit wanted) {
     BarrierLimit& value = *find(name);
     const Beancounter& counter = *find_beancounter(name);
-    std::string text = fmt::format("{} is {}, but {}", counter.key, beancounter_text(name, value),
-                                   rule);
+    std::string text =
+        fmt::format("{} is {}, but {}", counter.key, beancounter_text(name, value), rule);
     return note(severity, counter.key, std::move(text), beancounter_text(name, wanted),
                 [&value, wanted] { value = wanted; });
   }
@@ -117,7 +117,8 @@ class Validator {
 
   /// Memory given as RAM and swap.
   Status vswap() {
-    for (const auto& [name, what] : {std::pair{"physpages", "memory"}, std::pair{"swappages", "swap"}}) {
+    for (const auto& [name, what] :
+         {std::pair{"physpages", "memory"}, std::pair{"swappages", "swap"}}) {
       const BarrierLimit* value = find(name);
       if (value == nullptr) continue;
       if (value->barrier != 0 && value->barrier != value->limit)
@@ -226,10 +227,10 @@ class Validator {
       return {};
     }
     if (value->barrier <= value->limit) return {};
-    return note(Severity::error, key,
-                fmt::format("{} is {}, but the soft limit should not be above the hard one", key,
-                            *text),
-                barrier_limit_text({value->barrier, value->barrier}), [] {});
+    return note(
+        Severity::error, key,
+        fmt::format("{} is {}, but the soft limit should not be above the hard one", key, *text),
+        barrier_limit_text({value->barrier, value->barrier}), [] {});
   }
 
   ConfigFile& file_;

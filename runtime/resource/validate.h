@@ -22,8 +22,8 @@ std::string_view to_string(Severity severity);
 /// One rule that the configuration breaks.
 struct Finding {
   Severity severity = Severity::error;
-  std::string key;   ///< the key to change: "KMEMSIZE"
-  std::string text;  ///< what is wrong, with the numbers, and the rule
+  std::string key;                 ///< the key to change: "KMEMSIZE"
+  std::string text;                ///< what is wrong, with the numbers, and the rule
   std::optional<std::string> fix;  ///< the value that mends it; std::nullopt = only a person can
   bool repaired = false;
 };

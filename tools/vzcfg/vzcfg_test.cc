@@ -9,9 +9,9 @@
 namespace twinhull::tools {
 namespace {
 
-const std::vector<std::string> kTools = {"vzsplit",    "vzcfgscale", "vzcfgvalidate",
+const std::vector<std::string> kTools = {"vzsplit",      "vzcfgscale", "vzcfgvalidate",
                                          "vzcfgconvert", "vzcpucheck", "vzmemcheck",
-                                         "vzcalc",     "vzcheckovr", "vzdiskcheck"};
+                                         "vzcalc",       "vzcheckovr", "vzdiskcheck"};
 
 ConfigFile parsed(const std::string& text) {
   return ConfigFile::parse(text, "test").value();
@@ -27,7 +27,9 @@ BOOST_AUTO_TEST_CASE(help_has_examples) {
 }
 
 BOOST_AUTO_TEST_CASE(bad_input_has_one_line_and_changes_nothing) {
-  write("/garbage", "\x7F" "ELF nothing=of use\n");
+  write("/garbage",
+        "\x7F"
+        "ELF nothing=of use\n");
   write("/nul", std::string_view("NUMPROC=\"1\"\n\0", 13));
   write("/open", "NUMPROC=\"1\n");
   const std::string before = configurations();
@@ -78,8 +80,8 @@ BOOST_AUTO_TEST_CASE(shipped_samples_are_consistent) {
   for (const std::string& path : samples()) {
     const Outcome outcome = run("vzcfgvalidate " + path);
     // This node has no swap; the samples with swap are told so.
-    const bool wants_swap = path.find("basic") != std::string::npos ||
-                            path.find("light") != std::string::npos;
+    const bool wants_swap =
+        path.find("basic") != std::string::npos || path.find("light") != std::string::npos;
     BOOST_TEST(outcome.code == (wants_swap ? 2 : 0), path << ": " << outcome.text());
     BOOST_TEST((outcome.out.find("Error") == std::string::npos), path << ": " << outcome.text());
   }
@@ -95,10 +97,11 @@ BOOST_AUTO_TEST_CASE(scaled_samples_stay_consistent) {
   done("vzcfgscale -u 2 -o /double /etc/vz/conf/ve-vps.512MB.conf-sample");
   const ConfigFile twice = parsed(file("/double").value());
   const std::map<std::string, std::string> expected = {
-      {"KMEMSIZE", "44223692:45508198"}, {"PRIVVMPAGES", "262144:278528"},
+      {"KMEMSIZE", "44223692:45508198"},    {"PRIVVMPAGES", "262144:278528"},
       {"VMGUARPAGES", "135168:2147483647"}, {"NUMPROC", "960"},
-      {"TCPSNDBUF", "6881280:10813440"}, {"DCACHESIZE", "13639680:14499840"},
-      {"PHYSPAGES", "0:2147483647"}, {"CPUUNITS", "1000"}, {"DISKSPACE", "1048576:1153024"}};
+      {"TCPSNDBUF", "6881280:10813440"},    {"DCACHESIZE", "13639680:14499840"},
+      {"PHYSPAGES", "0:2147483647"},        {"CPUUNITS", "1000"},
+      {"DISKSPACE", "1048576:1153024"}};
   for (const auto& [key, value] : expected) BOOST_TEST(twice.get(key).value() == value, key);
   for (const std::string& path : samples())
     for (const char* factor : {"0.3", "0.5", "1.5", "2", "3.7"}) {
@@ -116,7 +119,8 @@ BOOST_AUTO_TEST_CASE(repair_asks_when_told_to) {
   const Outcome seen = run("vzcfgvalidate -v yes /etc/vz/conf/broken");
   BOOST_TEST(seen.code == 2, seen.text());
   BOOST_TEST(seen.out.find("Error: NUMPROC is 10:20, but barrier and limit should be equal; "
-                           "NUMPROC=\"20\" would do\n") != std::string::npos, seen.out);
+                           "NUMPROC=\"20\" would do\n") != std::string::npos,
+             seen.out);
   BOOST_TEST(seen.out.starts_with("NUMPROC=\"10:20\"\n"), seen.out);
   BOOST_TEST(file("/etc/vz/conf/broken").value() == broken);
   const Outcome asked = run("vzcfgvalidate -i /etc/vz/conf/broken", "y\nn\n");
@@ -162,8 +166,9 @@ BOOST_AUTO_TEST_CASE(a_split_makes_containers) {
 }
 
 BOOST_AUTO_TEST_CASE(a_container_becomes_a_sample) {
-  done("vzctl create 101 --ostemplate busybox --hostname web --ipadd 10.0.0.1 --name web "
-       "--config vswap.512MB");
+  done(
+      "vzctl create 101 --ostemplate busybox --hostname web --ipadd 10.0.0.1 --name web "
+      "--config vswap.512MB");
   done("vzcfgscale -r -c 2 -o /etc/vz/conf/ve-like101.conf-sample /etc/vz/conf/101.conf");
   const ConfigFile sample = parsed(file("/etc/vz/conf/ve-like101.conf-sample").value());
   BOOST_TEST(sample.get("CPUUNITS").value() == "2000");
@@ -199,13 +204,18 @@ BOOST_AUTO_TEST_CASE(a_sample_is_applied) {
   refused("vzctl set 101 --applyconfig bad --save", 109, "CPUUNITS");
   BOOST_TEST(file("/etc/vz/conf/101.conf").value() == before);
   done("vzctl set 101 --cpuunits 2000 --save");
-  BOOST_TEST(parsed(file("/etc/vz/conf/101.conf").value()).get("CONFIG_CUSTOMIZED").value() == "yes");
+  BOOST_TEST(parsed(file("/etc/vz/conf/101.conf").value()).get("CONFIG_CUSTOMIZED").value() ==
+             "yes");
   done("vzctl set 101 --applyconfig vswap.1024MB --save");
   ConfigFile now = parsed(file("/etc/vz/conf/101.conf").value());
-  const std::map<std::string, std::string> expected = {
-      {"PHYSPAGES", "262144:262144"}, {"SWAPPAGES", "0"}, {"CPUUNITS", "1000"},
-      {"ORIGIN_SAMPLE", "vswap.1024MB"}, {"CONFIG_CUSTOMIZED", "no"}, {"HOSTNAME", "web"},
-      {"NAME", "web"}, {"OSTEMPLATE", ".busybox"}};
+  const std::map<std::string, std::string> expected = {{"PHYSPAGES", "262144:262144"},
+                                                       {"SWAPPAGES", "0"},
+                                                       {"CPUUNITS", "1000"},
+                                                       {"ORIGIN_SAMPLE", "vswap.1024MB"},
+                                                       {"CONFIG_CUSTOMIZED", "no"},
+                                                       {"HOSTNAME", "web"},
+                                                       {"NAME", "web"},
+                                                       {"OSTEMPLATE", ".busybox"}};
   for (const auto& [key, value] : expected) BOOST_TEST(now.get(key).value() == value, key);
   // Of a running one at once, and what is named besides wins.
   done("vzctl start 101 --wait");
@@ -224,21 +234,23 @@ BOOST_AUTO_TEST_CASE(a_sample_is_applied) {
 
 BOOST_AUTO_TEST_CASE(beancounters_are_set) {
   done("vzctl create 101 --ostemplate busybox --config vps.256MB");
-  const Outcome set = run(
-      "vzctl set 101 --kmemsize 20M:21M --lockedpages 4M --privvmpages 100000:110000 "
-      "--shmpages 5 --vmguarpages 1:unlimited --oomguarpages 1:unlimited --numtcpsock 6 "
-      "--numflock 7:8 --numpty 9 --numsiginfo 10 --tcpsndbuf 64K:200K --tcprcvbuf 11:12 "
-      "--othersockbuf 13:14 --dgramrcvbuf 15 --numothersock 16 --numfile 17 --dcache 18:19 "
-      "--iptentries 20 --avnumproc 21 --vm_overcommit 1.5 --save");
+  const Outcome set =
+      run("vzctl set 101 --kmemsize 20M:21M --lockedpages 4M --privvmpages 100000:110000 "
+          "--shmpages 5 --vmguarpages 1:unlimited --oomguarpages 1:unlimited --numtcpsock 6 "
+          "--numflock 7:8 --numpty 9 --numsiginfo 10 --tcpsndbuf 64K:200K --tcprcvbuf 11:12 "
+          "--othersockbuf 13:14 --dgramrcvbuf 15 --numothersock 16 --numfile 17 --dcache 18:19 "
+          "--iptentries 20 --avnumproc 21 --vm_overcommit 1.5 --save");
   BOOST_TEST(set.code == 0, set.text());
   BOOST_TEST(std::count(set.err.begin(), set.err.end(), '\n') == 1, set.text());
   BOOST_TEST(set.err.find("no mechanism of this kernel enforces: kmemsize, lockedpages") !=
-             std::string::npos, set.text());
+                 std::string::npos,
+             set.text());
   const ConfigFile now = parsed(file("/etc/vz/conf/101.conf").value());
   const std::map<std::string, std::string> expected = {
       {"KMEMSIZE", "20971520:22020096"}, {"LOCKEDPAGES", "1024"}, {"PRIVVMPAGES", "100000:110000"},
-      {"VMGUARPAGES", "1:unlimited"}, {"NUMFLOCK", "7:8"}, {"TCPSNDBUF", "65536:204800"},
-      {"DCACHESIZE", "18:19"}, {"NUMIPTENT", "20"}, {"AVNUMPROC", "21"}, {"VM_OVERCOMMIT", "1.5"}};
+      {"VMGUARPAGES", "1:unlimited"},    {"NUMFLOCK", "7:8"},     {"TCPSNDBUF", "65536:204800"},
+      {"DCACHESIZE", "18:19"},           {"NUMIPTENT", "20"},     {"AVNUMPROC", "21"},
+      {"VM_OVERCOMMIT", "1.5"}};
   for (const auto& [key, value] : expected) BOOST_TEST(now.get(key).value() == value, key);
   for (const char* bad : {"--kmemsize many", "--numpty 5K", "--numfile 9:8", "--kmemsize 1:2:3",
                           "--vm_overcommit 1.2345", "--vm_overcommit x", "--vm_overcommit -1"})

@@ -70,8 +70,9 @@ int vzcfgconvert(Session& session, std::span<const std::string> argv) {
   std::string container;
   const ProgramGrammar grammar{
       .program = "vzcfgconvert",
-      .summary = "Converts configurations of releases 2.0.2 and 2.6.2, which have no VERSION, to "
-                 "the present format. What is converted already stays as it is.",
+      .summary =
+          "Converts configurations of releases 2.0.2 and 2.6.2, which have no VERSION, to "
+          "the present format. What is converted already stays as it is.",
       .examples = "  vzcfgconvert 101\n  vzcfgconvert            # all Containers\n",
       .word = {"CTID", &container, "Number or name of a Container; default: all", false}};
   return run_program(session, grammar, argv, {}, [&] { return run(session, container); });

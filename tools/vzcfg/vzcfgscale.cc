@@ -85,7 +85,8 @@ int vzcfgscale(Session& session, std::span<const std::string> argv) {
                  {"-u,--ubc", &options.beancounters, "K",
                   "Factor for memory and counts: PHYSPAGES, SWAPPAGES, NUMPROC, KMEMSIZE ..."},
                  {"-n,--net", &options.network, "K", "Factor for the rates of RATE"}},
-      .word = {"FILE", &options.file, "Configuration to start from; a bare name is one of /etc/vz/conf", true}};
+      .word = {"FILE", &options.file,
+               "Configuration to start from; a bare name is one of /etc/vz/conf", true}};
   return run_program(session, grammar, argv, {}, [&] { return run(session, options); });
 }
 

@@ -40,7 +40,8 @@ void show_parameters(Session& session, const ConfigFile& file) {
     if (const auto value = file.get(counter.key))
       session.console.out(fmt::format("{}=\"{}\"\n", counter.key, *value));
   for (const char* key : {"DISKSPACE", "DISKINODES"})
-    if (const auto value = file.get(key)) session.console.out(fmt::format("{}=\"{}\"\n", key, *value));
+    if (const auto value = file.get(key))
+      session.console.out(fmt::format("{}=\"{}\"\n", key, *value));
 }
 
 Result<int> run(Session& session, const Options& options) {
@@ -67,9 +68,8 @@ Result<int> run(Session& session, const Options& options) {
     // A recommendation is advice, not damage: -r leaves it to a person.
     if (options.repair) return finding.severity != resource::Severity::recommendation;
     if (!options.ask) return false;
-    const auto answer =
-        answers.ask(fmt::format("{}\nSet {} to {}? (y/n) ", message(finding), finding.key,
-                                *finding.fix));
+    const auto answer = answers.ask(
+        fmt::format("{}\nSet {} to {}? (y/n) ", message(finding), finding.key, *finding.fix));
     return answer && (*answer == "y" || *answer == "Y" || *answer == "yes");
   };
   TH_ASSIGN(const auto findings, resource::validate(file, node, host, choose));
@@ -83,7 +83,8 @@ Result<int> run(Session& session, const Options& options) {
       session.console.out(message(finding) + "\n");
   }
   const bool failed = std::any_of(findings.begin(), findings.end(), resource::is_problem);
-  session.console.out(failed ? "Validation completed: failed\n" : "Validation completed: success\n");
+  session.console.out(failed ? "Validation completed: failed\n"
+                             : "Validation completed: success\n");
   return failed ? kValidationFailed : 0;
 }
 
@@ -93,15 +94,18 @@ int vzcfgvalidate(Session& session, std::span<const std::string> argv) {
   Options options;
   const ProgramGrammar grammar{
       .program = "vzcfgvalidate",
-      .summary = "Checks whether a configuration is consistent and fits this node. Exit codes: 0 it "
-                 "does, 1 it cannot be checked, 2 errors or warnings are left.",
-      .examples = "  vzcfgvalidate 101.conf                    # a bare name: of /etc/vz/conf\n"
-                  "  vzcfgvalidate -r /etc/vz/conf/101.conf    # repair errors and warnings\n"
-                  "  vzcfgvalidate -i /etc/vz/conf/101.conf    # ask about each\n",
+      .summary =
+          "Checks whether a configuration is consistent and fits this node. Exit codes: 0 it "
+          "does, 1 it cannot be checked, 2 errors or warnings are left.",
+      .examples =
+          "  vzcfgvalidate 101.conf                    # a bare name: of /etc/vz/conf\n"
+          "  vzcfgvalidate -r /etc/vz/conf/101.conf    # repair errors and warnings\n"
+          "  vzcfgvalidate -i /etc/vz/conf/101.conf    # ask about each\n",
       .flags = {{"-r,--repair", &options.repair, "Repair errors and warnings in the file"},
                 {"-i,--interactive", &options.ask, "Ask before each repair, recommendations too"}},
       .values = {{"-v,--verbose", &options.verbose, "yes|no", "Show the parameters too"}},
-      .word = {"FILE", &options.file, "Configuration to check; a bare name is one of /etc/vz/conf", true}};
+      .word = {"FILE", &options.file, "Configuration to check; a bare name is one of /etc/vz/conf",
+               true}};
   return run_program(session, grammar, argv, {}, [&] { return run(session, options); });
 }
 

@@ -30,8 +30,7 @@ Error bad_option(std::string_view option, const std::string& value, std::string_
 
 Result<std::uint64_t> number_of_containers(Session& session, const Options& options) {
   std::string text = options.number.value_or("");
-  if (!options.number)
-    text = Answers(session).ask("Enter the number of Containers: ").value_or("");
+  if (!options.number) text = Answers(session).ask("Enter the number of Containers: ").value_or("");
   const auto number = parse_number(text, 1, 100000);
   if (!number) return bad_option("-n", text, "a number of Containers from 1 to 100000");
   return *number;
@@ -95,9 +94,10 @@ int vzsplit(Session& session, std::span<const std::string> argv) {
   const ProgramGrammar grammar{
       .program = "vzsplit",
       .summary = "Makes a sample configuration that divides this node into equal Containers.",
-      .examples = "  vzsplit -n 20                 # show it\n"
-                  "  vzsplit -n 20 -f twentieth    # write ve-twentieth.conf-sample\n"
-                  "  vzctl create 101 --ostemplate busybox --config twentieth\n",
+      .examples =
+          "  vzsplit -n 20                 # show it\n"
+          "  vzsplit -n 20 -f twentieth    # write ve-twentieth.conf-sample\n"
+          "  vzctl create 101 --ostemplate busybox --config twentieth\n",
       .values = {{"-n", &options.number, "N", "Number of Containers; asked for when not given"},
                  {"-f", &options.name, "NAME",
                   "Write /etc/vz/conf/ve-NAME.conf-sample instead of showing it"},

@@ -24,9 +24,7 @@ constexpr const char* kProgram = "vzcalc";
 struct Cell {
   bool known = false;
   std::optional<std::uint64_t> share;  ///< std::nullopt = unlimited
-  [[nodiscard]] std::string text() const {
-    return known ? resource::share_text(share) : "n/a";
-  }
+  [[nodiscard]] std::string text() const { return known ? resource::share_text(share) : "n/a"; }
 };
 
 struct Line {
@@ -57,17 +55,23 @@ std::array<Line, 5> lines(const check::Container& container, const HostInfo& hos
     return container.sample ? cell(part, whole) : Cell{};
   };
   const std::uint64_t ram = settings.ram() ? settings.ram()->value * kPageSize : 0;
-  return {{{"Low Mem", current(demand.kernel_used, node.kernel),
-            cell(demand.kernel_promised, node.kernel), cell(demand.kernel_most, node.kernel)},
-           {"Total RAM", current(demand.ram_used, node.ram), {},
-            settings.vswap() ? cell(ram, node.ram) : Cell{}},
-           {"Mem + Swap", current(demand.memory_used, node.ram_and_swap),
-            cell(demand.memory_promised, node.ram_and_swap), {}},
-           {"Alloc. Mem", current(demand.alloc_used, node.ram_and_swap),
-            cell(demand.alloc_promised, node.ram_and_swap),
-            cell(demand.alloc_most, node.ram_and_swap)},
-           {"Num. Proc", current(container.sample ? container.sample->pids : 0, threads), {},
-            cell(resource::effective_beancounter(settings, "numproc").limit, threads)}}};
+  return {
+      {{"Low Mem", current(demand.kernel_used, node.kernel),
+        cell(demand.kernel_promised, node.kernel), cell(demand.kernel_most, node.kernel)},
+       {"Total RAM",
+        current(demand.ram_used, node.ram),
+        {},
+        settings.vswap() ? cell(ram, node.ram) : Cell{}},
+       {"Mem + Swap",
+        current(demand.memory_used, node.ram_and_swap),
+        cell(demand.memory_promised, node.ram_and_swap),
+        {}},
+       {"Alloc. Mem", current(demand.alloc_used, node.ram_and_swap),
+        cell(demand.alloc_promised, node.ram_and_swap), cell(demand.alloc_most, node.ram_and_swap)},
+       {"Num. Proc",
+        current(container.sample ? container.sample->pids : 0, threads),
+        {},
+        cell(resource::effective_beancounter(settings, "numproc").limit, threads)}}};
 }
 
 std::string row(const Line& line) {

@@ -33,7 +33,8 @@ BOOST_AUTO_TEST_CASE(memory_of_running_containers) {
   done("vzctl create 102 --ostemplate busybox --config vps.512MB");
   const std::string nothing = done("vzmemcheck");
   BOOST_TEST(nothing.find("     0.00      0.00      0.00      0.00      0.00      0.00      0.00  "
-                          "    0.00\n") != std::string::npos, nothing);
+                          "    0.00\n") != std::string::npos,
+             nothing);
   done("vzctl start 101");
   done("vzctl start 102");
   const std::string text = done("vzmemcheck -v -A");

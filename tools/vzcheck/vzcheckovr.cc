@@ -62,16 +62,15 @@ Result<int> run(Session& session, bool verbose) {
     const bool over = level && (!share || *share > *level * 100);
     if (over) {
       code = 1;
-      session.console.error(fmt::format("{}: warning: {} is overcommitted: {}% of the node, {} is "
-                                        "{}\n",
-                                        kProgram, total.name, resource::share_text(share),
-                                        total.key, *level));
+      session.console.error(
+          fmt::format("{}: warning: {} is overcommitted: {}% of the node, {} is "
+                      "{}\n",
+                      kProgram, total.name, resource::share_text(share), total.key, *level));
     }
     if (verbose)
-      session.console.out(fmt::format("{:<18} {:>9}%  level {:>6}  {}\n", total.name,
-                                      resource::share_text(share),
-                                      level ? fmt::format("{}%", *level) : "none",
-                                      over ? "overcommitted" : "ok"));
+      session.console.out(
+          fmt::format("{:<18} {:>9}%  level {:>6}  {}\n", total.name, resource::share_text(share),
+                      level ? fmt::format("{}%", *level) : "none", over ? "overcommitted" : "ok"));
   }
   return code;
 }
@@ -83,7 +82,8 @@ int vzcheckovr(Session& session, std::span<const std::string> argv) {
   const ProgramGrammar grammar{
       .program = kProgram,
       .summary =
-          "Compares what was promised to running Containers with the warning levels of vz.conf, in\n"
+          "Compares what was promised to running Containers with the warning levels of vz.conf, "
+          "in\n"
           "per cent of the node: WARNLEVEL_LOWMEM, WARNLEVEL_MEMSWAP, WARNLEVEL_ALLOCMEM (default\n"
           "100), WARNLEVEL_ALLOCLIM and WARNLEVEL_ALLOCMAX, the largest one (default: no level).\n"
           "Exit codes: 0 all below, 1 overcommitted, 2 it cannot be told.",

@@ -34,9 +34,9 @@ Result<int> run(Session& session, bool verbose, bool xml) {
   session.console.out(
       fmt::format("Current CPU utilization: {}\nPower of the node: {}\n", sum, power));
   if (sum > power)
-    session.console.error(fmt::format(
-        "{}: warning: CPU is overcommitted: {} units are handed out, the node has {}\n", kProgram,
-        sum, power));
+    session.console.error(
+        fmt::format("{}: warning: CPU is overcommitted: {} units are handed out, the node has {}\n",
+                    kProgram, sum, power));
   return 0;
 }
 

@@ -59,8 +59,7 @@ Result<int> run(Session& session, bool verbose, bool xml) {
   session.console.out(
       fmt::format("Disk size of {}: {} KB\nAssigned to Containers: {} KB\nUsed: {} KB\n", place,
                   size, sum, used));
-  if (without != 0)
-    session.console.out(fmt::format("Containers without a limit: {}\n", without));
+  if (without != 0) session.console.out(fmt::format("Containers without a limit: {}\n", without));
   session.console.out(fmt::format("Overcommitment: {} : {} = {} : 1\n", sum, size, ratio));
   return 0;
 }

@@ -40,10 +40,10 @@ std::string megabytes(std::uint64_t bytes) {
 std::string row(const std::string& name, const std::array<Figure, 8>& values, bool absolute) {
   std::string text = name.empty() ? "" : fmt::format("{:>10} ", name);
   for (std::size_t i = 0; i < values.size(); ++i)
-    text += fmt::format("{}{:>9}", i == 0 ? "" : " ",
-                        absolute ? megabytes(values[i].amount)
-                                 : resource::share_text(resource::share_of(values[i].amount,
-                                                                           values[i].capacity)));
+    text += fmt::format(
+        "{}{:>9}", i == 0 ? "" : " ",
+        absolute ? megabytes(values[i].amount)
+                 : resource::share_text(resource::share_of(values[i].amount, values[i].capacity)));
   return text + "\n";
 }
 
@@ -94,7 +94,8 @@ int vzmemcheck(Session& session, std::span<const std::string> argv) {
       .program = kProgram,
       .summary =
           "Shows how much memory running Containers use (util), were promised (commit) and may\n"
-          "allocate (limit), of low memory, RAM and RAM + swap. Memory counts as allocated once it\n"
+          "allocate (limit), of low memory, RAM and RAM + swap. Memory counts as allocated once "
+          "it\n"
           "was touched: kernels of today count no allocations. unlim = nothing bounds it.",
       .examples = "  vzmemcheck\n  vzmemcheck -v\n  vzmemcheck -v -A\n",
       .flags = {{"-v,--verbose", &verbose, "Each Container too"},
