@@ -90,7 +90,8 @@ BOOST_AUTO_TEST_CASE(small_blocks_are_bound_by_operations) {
 }
 
 BOOST_AUTO_TEST_CASE(weights_divide_disk_time) {
-  for (const auto [a, b] : {std::pair<std::uint64_t, std::uint64_t>{100, 100}, {100, 300}, {1, 1000}, {20, 160}}) {
+  using Weights = std::pair<std::uint64_t, std::uint64_t>;
+  for (const auto& [a, b] : {Weights{100, 100}, {100, 300}, {1, 1000}, {20, 160}}) {
     Bench bench;
     const IoGroupId light = bench.tree.add_group(kRootIoGroup);
     const IoGroupId heavy = bench.tree.add_group(kRootIoGroup);
