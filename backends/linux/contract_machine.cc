@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "backends/linux/cgroup/block_device.h"
@@ -88,6 +89,10 @@ class LinuxStage final : public contract::ContractStage {
   Status power_cycle() override {
     return fail(ErrorCode::not_supported, "contract.power_cycle", "this machine",
                 "a real machine is not switched off by a test");
+  }
+  int slowness() override {
+    const char* const slow = std::getenv("TWINHULL_SLOW_MACHINE");
+    return slow != nullptr && std::string_view(slow) == "1" ? 10 : 1;  // as slow as emulation
   }
   Status tear_down() override {
     const Status node = contract::clean_node(*kernel_, scratch(), quota_area());

@@ -75,11 +75,11 @@ inline bool remember(std::vector<Case>& cases, const char* name, void (*body)(Co
   return true;
 }
 
-/// Waits on the node's clock until `done` holds, at most `limit`. Whether it came to hold.
+/// Waits on the node's clock until `done` holds, at most `limit` times the stage's slowness. Whether it came to hold.
 template <typename Condition>
 bool eventually(ContractStage& stage, Duration limit, Condition&& done) {
   Clock& clock = stage.kernel().clock();
-  const Instant end = clock.now() + limit;
+  const Instant end = clock.now() + limit * stage.slowness();
   while (!done()) {
     if (clock.now() >= end) return false;
     MUST(clock.sleep(milliseconds(20)));

@@ -44,6 +44,10 @@ class ContractStage {
   /// Only called on a stage whose StageKind says so.
   virtual Status power_cycle() = 0;
 
+  /// How many times longer than usual a case waits for what another program does, on a machine that
+  /// is known to be slow. Amounts and counters are the same everywhere.
+  virtual int slowness() { return 1; }
+
   /// Ends everything that the case left; an error names what could not be taken away.
   virtual Status tear_down() = 0;
 };
