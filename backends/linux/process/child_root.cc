@@ -152,7 +152,10 @@ void mount_cgroups(const ChildPlan& plan, const ChildReport& report) {
   mount_all(false);
   // Root inside owns the files of its group, its limits among them: controllers are to be looked
   // at, only what limits nothing is to be written.
-  make_read_only(report, ChildStep::cgroup_mounts, kTop);
+  // A v2 tree with nsdelegate guards its limits itself, and nothing is mounted at the top yet.
+  if (!unified_only || !plan.cgroup_mounts.front().writable) {
+    make_read_only(report, ChildStep::cgroup_mounts, kTop);
+  }
   mount_all(true);
 }
 
