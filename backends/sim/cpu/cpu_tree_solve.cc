@@ -120,24 +120,31 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
     shares.reserve(takers.size());
     for (const AffinityShare& taker : takers) shares.push_back(taker.share);
     UInt128 fast = 0;
+    std::vector<Share> quick;
     if (running > amount) {
       // While the group's pool lasts its members share what it runs at; then all stand still. So a
       // member that wants little gets all of that, however small its weight.
-      water_fill(running, shares);
-      for (const Share& share : shares) fast += share.given;
+      quick = shares;
+      for (std::size_t i = 0; i < children.size() && amount > 0; ++i) {
+        if (!children[i]->quota) continue;  // its quota counts by the clock, not while the group runs
+        Share& share = quick[tasks.size() + i];
+        const UInt128 most = static_cast<UInt128>(share.bound) * running / amount;
+        share.bound = static_cast<std::uint64_t>(std::min<UInt128>(most, children[i]->wanted));
+      }
+      water_fill(running, quick);
+      for (const Share& share : quick) fast += share.given;
     }
     if (fast > amount) {
       std::uint64_t left = amount;
-      for (Share& share : shares) {
-        share.given = static_cast<std::uint64_t>(static_cast<UInt128>(share.given) * amount / fast);
-        left -= share.given;
+      std::vector<Share> rest = shares;
+      for (std::size_t i = 0; i < shares.size(); ++i) {
+        const UInt128 part = static_cast<UInt128>(quick[i].given) * amount / fast;
+        shares[i].given = static_cast<std::uint64_t>(std::min<UInt128>(part, shares[i].bound));
+        left -= shares[i].given;
+        rest[i].bound = shares[i].bound - shares[i].given;
       }
-      for (Share& share : shares) {  // what rounding left: less than a unit each
-        if (left == 0) break;
-        if (share.given == share.bound) continue;
-        ++share.given;
-        --left;
-      }
+      water_fill(left, rest);
+      for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
     } else {
       water_fill(amount, shares);
     }
