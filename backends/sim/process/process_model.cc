@@ -345,6 +345,7 @@ bool ProcessModel::charge(SimProcess& process, Bytes bytes, Duration* slowed) {
   const std::int32_t self = process.ref.pid;
   const ProcessRef ref = process.ref;
   const MemoryAccountId account = process.memory;
+  Bytes swapped{0};
   while (bytes.value > 0) {
     const Bytes piece = std::min(bytes, at_once);
     bytes -= piece;
@@ -358,10 +359,11 @@ bool ProcessModel::charge(SimProcess& process, Bytes bytes, Duration* slowed) {
       kill(target, 9);
       if (find(ref) == nullptr) return false;
     }
-    if (slowed == nullptr) continue;
-    *slowed += memory.high_delay(group, piece);
-    if (memory.last_swapped().value > 0) *slowed += charge_disk(node_, memory.last_swapped());
+    if (slowed != nullptr) *slowed += memory.high_delay(group, piece);
+    swapped += memory.last_swapped();
   }
+  // At once: the disk would queue one piece behind the other, and each would wait for all before.
+  if (slowed != nullptr && swapped.value > 0) *slowed += charge_disk(node_, swapped);
   return true;
 }
 
