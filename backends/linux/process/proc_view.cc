@@ -69,15 +69,19 @@ Result<std::string> open_proc_view(const NodeOptions& options) {
   if (state == ENOTCONN && ::umount2(directory.c_str(), MNT_DETACH) != 0) {
     return system_error(kOperation, directory, errno, "cannot unmount a dead lxcfs");
   }
-  // It goes to the background once its file system is mounted.
-  TH_TRY(run_tool_well({program(), "--enable-cfs", "--pidfile=" + directory + ".pid", directory},
+  // Its own way to the background keeps our streams, and the command would never end.
+  TH_TRY(run_tool_well({"/bin/sh", "-c",
+                        "setsid \"$0\" -f --enable-cfs \"--pidfile=$1.pid\" \"$1\" "
+                        "</dev/null >/dev/null 2>\"$1.log\" &",
+                        program(), directory},
                        kOperation, directory));
   constexpr int kRounds = 200;
   for (int round = 0; round < kRounds; ++round) {
     if (probe(directory) == 0) return directory;
     ::usleep(10'000);
   }
-  return fail(ErrorCode::failed, kOperation, directory, "lxcfs was started and does not answer");
+  return fail(ErrorCode::failed, kOperation, directory, "lxcfs was started and does not answer")
+      .with_hint("see " + directory + ".log");
 }
 
 }  // namespace twinhull::linux_backend
