@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "runtime/config/setting_values.h"
+#include "runtime/resource/beancounters.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::resource {
@@ -261,6 +262,11 @@ Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
   if (parts.contains(ResourcePart::io)) TH_TRY(application.io(strict));
   ApplyReport report = application.take();
   report.warnings.insert(report.warnings.end(), plan.warnings.begin(), plan.warnings.end());
+  // vzctl set speaks of what it was given, and of nothing else.
+  if (const auto idle = unenforced_settings(settings); !strict && !idle.empty()) {
+    report.warnings.push_back(
+        fmt::format("kept in the configuration, but not enforced: {}", fmt::join(idle, ", ")));
+  }
   return report;
 }
 

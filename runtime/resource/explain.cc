@@ -181,6 +181,37 @@ void tell_numproc(Telling t) {
                   : "no fork was refused";
 }
 
+void tell_io_counts(Telling t) {
+  if (!t.facts.sampled) return;
+  const IoSample& io = t.facts.sampled->io;
+  t.out.used = fmt::format("{} read in {} operations, {} written in {}, since the start",
+                           size_text(io.read.value), io.reads, size_text(io.written.value),
+                           io.writes);
+  if (io.throttled && *io.throttled > Duration::zero())
+    t.out.hit = "waited for it: " + time_text(*io.throttled) + " in all";
+}
+
+void tell_ioprio(Telling t) {
+  t.out.asked = std::to_string(t.facts.settings.ioprio.value_or(4));
+  t.out.meaning = fmt::format("weight {} when the disk is short; the default 4 has 100",
+                              to_io_weight(t.facts.settings.ioprio.value_or(4)).value);
+  tell_io_counts(t);
+}
+
+void tell_iolimit(Telling t) {
+  const std::uint64_t limit = t.facts.settings.iolimit.value_or(0);
+  t.out.asked = limit == 0 ? std::string("unlimited") : size_text(limit) + "/s";
+  t.out.meaning = "read at most so fast, and write at most so fast";
+  tell_io_counts(t);
+}
+
+void tell_iopslimit(Telling t) {
+  const std::uint64_t limit = t.facts.settings.iopslimit.value_or(0);
+  t.out.asked = limit == 0 ? std::string("unlimited") : std::to_string(limit) + "/s";
+  t.out.meaning = "at most so many reads, and so many writes, a second";
+  tell_io_counts(t);
+}
+
 /// `unit` turns an amount of the setting into text.
 template <typename Text>
 void tell_disk(Telling t, const std::optional<BarrierLimit>& pair, std::uint64_t used,
@@ -232,6 +263,9 @@ const std::vector<Row>& table() {
       {"numproc", {"NUMPROC"}, false, tell_numproc},
       {"diskspace", {"DISKSPACE"}, true, tell_diskspace},
       {"diskinodes", {"DISKINODES"}, false, tell_diskinodes},
+      {"ioprio", {"IOPRIO"}, false, tell_ioprio},
+      {"iolimit", {"IOLIMIT"}, false, tell_iolimit},
+      {"iopslimit", {"IOPSLIMIT"}, false, tell_iopslimit},
   };
   return rows;
 }

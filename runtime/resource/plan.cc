@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "runtime/config/setting_values.h"
-#include "runtime/resource/beancounters.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::resource {
@@ -173,10 +172,6 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
     if (settings.diskinodes) plan.disk.inodes = {acting_limit(settings, *settings.diskinodes)};
   }
 
-  if (const auto names = unenforced_settings(settings); !names.empty()) {
-    plan.warnings.push_back(
-        fmt::format("kept in the configuration, but not enforced: {}", fmt::join(names, ", ")));
-  }
   return plan;
 }
 

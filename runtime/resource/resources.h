@@ -47,7 +47,7 @@ struct ResourcePlan {
   IoWeight io_weight;
   IoLimit io;                         ///< on the disk of the private area
   TreeLimit disk;                     ///< hard limits; unlimited with DISK_QUOTA=no
-  std::vector<std::string> warnings;  ///< settings that are kept but not enforced, by name
+  std::vector<std::string> warnings;  ///< what this node makes of a setting that differs from it
 };
 
 /// Pure mapping. Errors: as cpu_limit_percent; invalid_argument (exit 146) when no CPU of CPUMASK

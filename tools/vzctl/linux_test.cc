@@ -90,8 +90,8 @@ std::pair<std::string, int> typed(RealNode& node, const std::vector<Typing>& dia
 BOOST_AUTO_TEST_CASE(enter_gives_a_working_terminal) {
   done("create 101 --ostemplate busybox --hostname one");
   done("start 101 --wait");
-  const auto [shown, code] = typed(*this, {{"#", "tty; stty size; hostname; sleep 100\n"},
-                                           {"\none", "\x03"},
+  const auto [shown, code] = typed(*this, {{"#", "tty; stty size; hostname; sh -c \"echo up; exec sleep 100\"\n"},
+                                           {"\nup", "\x03"},
                                            {"^C", "exit 7\n"}});
   BOOST_TEST(shown.find("/dev/pts/") != std::string::npos, shown);
   BOOST_TEST(shown.find("40 100") != std::string::npos, shown);
