@@ -123,7 +123,8 @@ class Cgroups {
  public:
   virtual ~Cgroups() = default;
 
-  /// Makes the group; its parent must exist. Effect::none when it is there.
+  /// Makes the group; its parent must exist. Effect::none when it is there. Its CPU shares are the
+  /// kernel's default, which is not the same everywhere: set them.
   virtual Result<Effect> create(const CgroupPath& path) = 0;
   /// Removes an empty group. Effect::none when absent. Errors: busy (processes), not_empty (children).
   virtual Result<Effect> remove(const CgroupPath& path) = 0;
