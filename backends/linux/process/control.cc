@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace twinhull::linux_backend {
 namespace {
@@ -47,9 +48,12 @@ int receive_control(int socket, ControlMessage& message, int& fd) {
   frame.msg_control = room.bytes;
   frame.msg_controllen = sizeof room.bytes;
   ssize_t got = -1;
+  // A peer that went with a message of ours unread resets the connection, and the kernel tells that
+  // once before it hands out what the peer had said.
+  bool reset = false;
   do {
     got = ::recvmsg(socket, &frame, MSG_CMSG_CLOEXEC);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset, true))));
   if (got < 0) return errno;
   if (got == 0) return EPIPE;
   if (got != static_cast<ssize_t>(sizeof message)) return EPROTO;
