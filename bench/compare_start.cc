@@ -226,7 +226,9 @@ int main(int argc, char** argv) {
   for (const auto& hierarchy : fs::directory_iterator("/sys/fs/cgroup")) {
     std::error_code ignored;
     for (const char* suffix : {"", "-crun", "-runc", "-lxc", "-lxcm", "-lxcp"})
-      rmdir((hierarchy.path().string() + "/" + group + suffix).c_str());
+      // LXC leaves a group of this name inside the one that it was told to use.
+      for (const char* inner : {"/lxc.pivot", ""})
+        rmdir((hierarchy.path().string() + "/" + group + suffix + inner).c_str());
   }
   umount2(home.c_str(), MNT_DETACH);
   rmdir(home.c_str());

@@ -62,7 +62,7 @@ constexpr TextFile kDebianFiles[] = {
      "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian GNU/Linux\"\n"
      "VERSION_ID=\"12\"\nVERSION=\"12 (bookworm)\"\nVERSION_CODENAME=bookworm\nID=debian\n"},
     {"/etc/issue", "Debian GNU/Linux 12\n"},
-    {"/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n"},
+    {"/etc/apt/sources.list", "deb http://mirror.example/debian bookworm main\n"},
     {"/etc/network/interfaces", "auto lo\niface lo inet loopback\n"},
     {"/etc/systemd/system.conf", "[Manager]\n"},
     {"/etc/default/locale", "LANG=C.UTF-8\n"},
