@@ -209,6 +209,8 @@ Status ContractMachine::choose_scheduler() {
   scheduler_file_ = file.string();
   earlier_scheduler_ = active_scheduler(offered);
   std::ofstream(file) << "bfq\n";
+  // Its heuristics raise the weight of programs that have just begun, for seconds.
+  std::ofstream(file.parent_path() / "iosched/low_latency") << "0\n";
   return {};
 }
 

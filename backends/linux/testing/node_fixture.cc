@@ -180,6 +180,10 @@ Status TestNode::schedule_by_bfq(const std::string& device) {
   earlier_scheduler_ = active_scheduler(offered);
   TH_TRY(write_kernel_file(file, "bfq", kOperation));
   scheduler_file_ = file;
+  // Its heuristics raise the weight of programs that have just begun, for seconds.
+  TH_TRY(write_kernel_file("/sys/block" + device.substr(device.rfind('/')) +
+                               "/queue/iosched/low_latency",
+                           "0", kOperation));
   return {};
 }
 
