@@ -28,7 +28,7 @@ struct ProcessEvent {
   }
 };
 
-enum class ProgramKind : std::uint8_t { launch, delay, load, shell, init, idle };
+enum class ProgramKind : std::uint8_t { launch, delay, load, shell, init, idle, transfer };
 
 /// Base of all models. A program ends its process by ProcessModel::finish and then touches nothing.
 class Program {

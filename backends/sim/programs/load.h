@@ -11,7 +11,7 @@ namespace twinhull::sim {
 
 /// What a vzload was asked to do.
 struct LoadSpec {
-  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read };
+  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read, files };
   Kind kind = Kind::cpu;
   std::uint32_t threads = 1;
   std::uint64_t hundredths_of_percent = 10'000;  ///< of each thread's CPU
@@ -25,6 +25,7 @@ struct LoadSpec {
   std::string file;
   IpAddress address;
   std::uint16_t port = 0;
+  std::uint32_t files = 0;                       ///< to open at one time
   std::vector<std::uint32_t> trace;              ///< hundredths of a percent of `threads` CPUs
 };
 
