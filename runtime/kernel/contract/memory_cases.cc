@@ -62,6 +62,7 @@ CASE(a_limit_kills_inside_its_group_only) {
   hold(stage, other, 40);
   BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
   BOOST_CHECK(memory(stage, box.group).oom_kills >= 1);
+  BOOST_CHECK(memory(stage, box.group).limit_hits >= 1);
   BOOST_CHECK_EQUAL(memory(stage, other.group).oom_kills, 0);
   BOOST_CHECK(memory(stage, other.group).anonymous.value >= 40 * kMebi);
   BOOST_CHECK(MUST(stage.kernel().processes().alive(other.init)));
