@@ -1,4 +1,5 @@
-// A real node's files, mounts and quotas without the rest of a kernel, and the words of their tests.
+// A real node's files, mounts and quotas without the rest of a kernel, and the words of their
+// tests.
 #pragma once
 
 #include <boost/test/unit_test.hpp>

@@ -127,12 +127,18 @@ bool parse_dd(AppletCall& call, DdSpec& dd) {
     const auto says = [&value](std::string_view flag) {
       return value.find(flag) != std::string::npos;
     };
-    if (key == "if") dd.from = value;
-    else if (key == "of") dd.to = value;
-    else if (key == "bs" && amount && *amount > 0) dd.block = *amount;
-    else if (key == "count" && amount) dd.count = *amount;
-    else if (key == "seek" && amount) dd.seek = *amount;
-    else if (key == "iflag") dd.read_direct = says("direct");
+    if (key == "if")
+      dd.from = value;
+    else if (key == "of")
+      dd.to = value;
+    else if (key == "bs" && amount && *amount > 0)
+      dd.block = *amount;
+    else if (key == "count" && amount)
+      dd.count = *amount;
+    else if (key == "seek" && amount)
+      dd.seek = *amount;
+    else if (key == "iflag")
+      dd.read_direct = says("direct");
     else if (key == "oflag") {
       dd.write_direct = says("direct") || says("sync");  // sync: each block goes to the disk, too
       dd.sync = dd.sync || says("sync");
@@ -251,7 +257,8 @@ int dd(AppletCall& call) {
   call.err += fmt::format("{}+0 records in\n{}+0 records out\n{} bytes copied\n",
                           (source.length + dd.block - 1) / dd.block, done / dd.block, done);
   // Between devices and pipes it takes the time of copying in memory.
-  if (const Duration took = copy_time(done); !to_file && transfer.read == 0 && took > milliseconds(1)) {
+  if (const Duration took = copy_time(done);
+      !to_file && transfer.read == 0 && took > milliseconds(1)) {
     call.then = std::make_unique<DelayProgram>(took, status, "", std::move(call.err));
     call.err.clear();
     return status;
@@ -288,11 +295,13 @@ int sha256sum(AppletCall& call) {
 }
 
 constexpr AppletEntry kCopies[] = {
-    {"cp", &cp}, {"mv", &mv}, {"dd", &dd}, {"sync", &sync}, {"sha256sum", &sha256sum},
+    {"cp", &cp},           {"mv", &mv}, {"dd", &dd}, {"sync", &sync}, {"sha256sum", &sha256sum},
     {"md5sum", &sha256sum}};
 
 }  // namespace
 
-std::span<const AppletEntry> copy_applets() { return kCopies; }
+std::span<const AppletEntry> copy_applets() {
+  return kCopies;
+}
 
 }  // namespace twinhull::sim

@@ -17,17 +17,16 @@ bool write_to_cache(ProcessModel& table, const SimProcess& process, std::uint64_
   CgroupModel& groups = table.cgroups();
   const Cgroup& group = *groups.find(process.cgroup);
   groups.memory().add_cache(group.memory, {fresh});
-  return groups.io().write_buffered(group.io, bytes,
-                                    groups.memory().effective_limit(group.memory).value,
-                                    process.ref);
+  return groups.io().write_buffered(
+      group.io, bytes, groups.memory().effective_limit(group.memory).value, process.ref);
 }
 
 std::uint64_t ask_disk(ProcessModel& table, const SimProcess& process, IoDirection direction,
                        std::uint64_t block, std::uint64_t bytes) {
   CgroupModel& groups = table.cgroups();
   const IoGroupId group = groups.find(process.cgroup)->io;
-  const std::uint64_t blocks = std::min(groups.io().tree().blocks_at_once(group, block),
-                                        (bytes - 1) / block + 1);
+  const std::uint64_t blocks =
+      std::min(groups.io().tree().blocks_at_once(group, block), (bytes - 1) / block + 1);
   groups.io().submit(group, direction, std::min(blocks * block, bytes), blocks, process.ref);
   return blocks;
 }
@@ -56,8 +55,7 @@ void TransferProgram::handle(ProcessModel& table, SimProcess& process, const Pro
   if (event.kind == ProcessEvent::Kind::signal || event.kind == ProcessEvent::Kind::child) return;
   Transfer& left = transfer_;
   if (left.read > 0) {
-    const std::uint64_t blocks =
-        ask_disk(table, process, IoDirection::read, left.block, left.read);
+    const std::uint64_t blocks = ask_disk(table, process, IoDirection::read, left.block, left.read);
     const std::uint64_t part = std::min(left.read, blocks * left.block);
     left.read -= part;
     if (left.direct_read) return;
@@ -93,12 +91,14 @@ void TransferProgram::leave(ProcessModel& table, SimProcess& process) {
 
 void TransferProgram::save(SaveArchive& archive) const {
   archive(transfer_.read, transfer_.write, transfer_.block, transfer_.direct_read,
-          transfer_.direct_write, transfer_.flush, transfer_.sync_all, transfer_.sync, status_, err_, flushing_);
+          transfer_.direct_write, transfer_.flush, transfer_.sync_all, transfer_.sync, status_,
+          err_, flushing_);
 }
 
 void TransferProgram::load(LoadArchive& archive) {
   archive(transfer_.read, transfer_.write, transfer_.block, transfer_.direct_read,
-          transfer_.direct_write, transfer_.flush, transfer_.sync_all, transfer_.sync, status_, err_, flushing_);
+          transfer_.direct_write, transfer_.flush, transfer_.sync_all, transfer_.sync, status_,
+          err_, flushing_);
   require_sane(transfer_.block >= 512 && transfer_.block <= (std::uint64_t{1} << 40U) &&
                    transfer_.read <= kUnlimited / 2 && transfer_.write <= kUnlimited / 2,
                "a transfer is damaged");

@@ -28,10 +28,9 @@ bool write_to_cache(ProcessModel& table, const SimProcess& process, std::uint64_
 /// (> 0) need. The process is told when it is done. Returns the number of blocks.
 std::uint64_t ask_disk(ProcessModel& table, const SimProcess& process, IoDirection direction,
                        std::uint64_t block, std::uint64_t bytes);
-/// Of `bytes` of files, those that are not in the group's page cache. Which files the cache holds is
-/// not modelled: what fits into it counts as held.
-std::uint64_t missing_in_cache(ProcessModel& table, const SimProcess& process,
-                               std::uint64_t bytes);
+/// Of `bytes` of files, those that are not in the group's page cache. Which files the cache holds
+/// is not modelled: what fits into it counts as held.
+std::uint64_t missing_in_cache(ProcessModel& table, const SimProcess& process, std::uint64_t bytes);
 
 /// What a program does to the disk, all within the limits of its group.
 struct Transfer {
@@ -39,11 +38,12 @@ struct Transfer {
   std::uint64_t write = 0;  ///< bytes to the page cache; direct: to the disk
   std::uint64_t block = std::uint64_t{128} << 10U;  ///< bytes of one operation, at least 512
   bool direct_read = false, direct_write = false;   ///< past the page cache
-  bool flush = false;             ///< at the end all that is dirty in the group is written
-  bool sync_all = false;          ///< then all files are durable
+  bool flush = false;                  ///< at the end all that is dirty in the group is written
+  bool sync_all = false;               ///< then all files are durable
   std::vector<std::string> sync = {};  ///< or these
 };
-/// The last part of a transfer. Returns the exit status; errors go to `err`, as `program` says them.
+/// The last part of a transfer. Returns the exit status; errors go to `err`, as `program` says
+/// them.
 int make_durable(const FileView& files, const Transfer& transfer, std::string_view program,
                  std::string& err);
 

@@ -74,9 +74,9 @@ void make_file(ContractStage& stage, const Box& box, const std::string& size) {
   MUST(shell_output(stage, box, "vzload write /a --bytes " + size + " --direct --sync"));
 }
 
-#define NEEDS_LIMITS()                                                                      \
-  const Box box = disk_box(stage, "c1");                                                    \
-  NEEDS(stage, io_limit,                                                                    \
+#define NEEDS_LIMITS()                   \
+  const Box box = disk_box(stage, "c1"); \
+  NEEDS(stage, io_limit,                 \
         stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), kSlow))
 
 CASE(writes_meet_the_bandwidth_limit) {
@@ -128,8 +128,8 @@ CASE(directions_are_limited_apart) {
   NEEDS_LIMITS();
   make_file(stage, box, "16M");
   // One after the other it would be four seconds.
-  takes_below(stage, box, kSlow, "vzload read /a & vzload write /b --bytes 16M --direct; wait", 1700,
-              3600);
+  takes_below(stage, box, kSlow, "vzload read /a & vzload write /b --bytes 16M --direct; wait",
+              1700, 3600);
 }
 
 CASE(lifted_disk_limits_no_longer_act) {
@@ -145,8 +145,9 @@ CASE(a_disk_limit_acts_on_a_running_program) {
   NEEDS_LIMITS();
   limit(stage, box, {});
   MUST(stage.kernel().processes().exec(
-      box.init, command({"/bin/sh", "-c", "vzload write /a --bytes 4M --direct --for 60 >/dev/null 2>&1 &"},
-                        {{"PATH", "/bin"}})));
+      box.init,
+      command({"/bin/sh", "-c", "vzload write /a --bytes 4M --direct --for 60 >/dev/null 2>&1 &"},
+              {{"PATH", "/bin"}})));
   MUST(stage.kernel().clock().sleep(milliseconds(300)));
   limit(stage, box, kSlow);
   MUST(stage.kernel().clock().sleep(milliseconds(300)));
@@ -257,8 +258,9 @@ CASE(weights_divide_a_busy_disk) {
   // A loop device's reads count once more on the disk below, for both alike.
   const double got = static_cast<double>((sample(stage, heavy).read - heavy_before.read).value) /
                      static_cast<double>((sample(stage, light).read - light_before.read).value + 1);
-  // The simulator divides exactly. BFQ hands out whole budgets: over seconds it strays to both sides,
-  // and what the runtime relies on is that the heavier group gets clearly more and the other some.
+  // The simulator divides exactly. BFQ hands out whole budgets: over seconds it strays to both
+  // sides, and what the runtime relies on is that the heavier group gets clearly more and the other
+  // some.
   const bool exact = MUST(stage.kernel().host().info()).backend == "sim";
   const double least = exact ? 7.5 : 2, most = exact ? 8.5 : 80;
   BOOST_CHECK_MESSAGE(got > least && got < most, "800 : 100 gave " << got << " : 1");
