@@ -251,7 +251,7 @@ class SimCgroups final : public Cgroups {
                   "a disk limit is at least 1, and operations are at most 4294967294");
     }
     TH_TRY(check_place(kCall, place));
-    model().io().tree().set_limit(group->io, limit);
+    model().io().tree().set_limit(group->io, limit, gate_.node().engine.now());
     model().io().touch();
     note(kCall, path, limit.bandwidth.value ^ (limit.operations << 1U));
     return limit;
