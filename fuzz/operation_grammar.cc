@@ -90,7 +90,8 @@ scenario::Step next_command(ByteSource& source) {
           "vzload cpu --for 2",            "ping -c 1 10.0.0.2",
           "rm -rf /etc; mkdir /etc",       "halt",
           "for i in 1 2 3 4 5 6 7 8; do sleep 100 & done",
-          "reboot"};
+          "reboot",                        "dd if=/dev/zero of=/tmp/z bs=1M count=30; sync",
+          "cp /tmp/big /tmp/copy",         "vzload files --count 2000"};
       return command(node, {"vzctl", "exec", id, source.pick(scripts)});
     }
     case 12:
