@@ -188,7 +188,7 @@ const std::vector<Bar>& bars() {
       {Kind::throttled_time, "Throttled time", 0.03, 0.10},
       {Kind::oom_bytes, "Bytes at which the OOM killer begins", 0.01, 0.01},
       {Kind::victim, "Victim of the OOM killer", 0, 0},
-      {Kind::slow_down, "Time of growth above the soft bound", 0.10, 0.25},
+      {Kind::slow_down, "Slow-down above the soft bound", 0.10, 0.25},
       {Kind::io_bandwidth, "Disk limit, bytes a second", 0.03, 0.08},
       {Kind::io_operations, "Disk limit, operations a second", 0.03, 0.08},
       {Kind::io_share, "Share of a busy disk by priority", 0.07, 0.15}};

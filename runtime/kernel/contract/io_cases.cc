@@ -116,6 +116,13 @@ CASE(operations_meet_their_limit) {
   takes_below(stage, box, kFew, "vzload write /c --bytes 4M --block 64K --direct", 300, 4000);
 }
 
+CASE(an_operations_limit_acts_in_tens) {
+  NEEDS_LIMITS();
+  // The kernel allows whole operations in each slice of 100 ms: 26 a second are 2 a slice.
+  takes_below(stage, box, {{kUnlimited}, 26}, "vzload write /a --bytes 160K --block 4K --direct",
+              1850, 6000);
+}
+
 CASE(both_limits_hold_together) {
   NEEDS_LIMITS();
   takes_below(stage, box, {{64 * kMega}, 100}, "vzload write /a --bytes 800K --block 4K --direct",
