@@ -170,13 +170,20 @@ Status compare_io(Report& report, const Plan& all, const Case& plan, const Bed& 
   return {};
 }
 
-Status compare_slow_down(Report& report, const Case& plan, const Bed& simulated, const Bed& real) {
-  const Result<double> measured = run_slow_down_case(real, plan);
-  if (refused(report, plan, measured)) return {};
-  TH_TRY(measured);
+Status compare_slow_down(Report& report, const Plan& all, const Case& plan, const Bed& simulated,
+                         const Bed& real) {
+  std::vector<double> values;
+  for (unsigned repetition = 0; repetition < all.repetitions; ++repetition) {
+    const Result<double> measured = run_slow_down_case(real, plan);
+    if (refused(report, plan, measured)) return {};
+    TH_TRY(measured);
+    ++report.measurements;
+    values.push_back(*measured);
+  }
   TH_ASSIGN(const double predicted, run_slow_down_case(simulated, plan));
-  ++report.measurements;
-  report.figures.push_back({plan.name, "time", Kind::slow_down, predicted, *measured, 0, {}, {}});
+  Figure figure{plan.name, "time", Kind::slow_down, predicted, 0, 0, {}, {}};
+  measured_as(figure, values);
+  report.figures.push_back(std::move(figure));
   return {};
 }
 
@@ -257,7 +264,7 @@ Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds& re
     if (item.family == Family::memory)
       done = compare_memory(report, item, simulated.bed(), real.plain.bed());
     else if (item.family == Family::slow_down)
-      done = compare_slow_down(report, item, simulated.bed(), real.plain.bed());
+      done = compare_slow_down(report, plan, item, simulated.bed(), real.plain.bed());
     else
       done = compare_io(report, plan, item, simulated.bed(), real.disk->bed());
     if (!done) return named(std::move(done).error(), item);
