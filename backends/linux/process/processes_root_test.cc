@@ -287,4 +287,22 @@ BOOST_AUTO_TEST_CASE(a_daemon_started_by_exec_does_not_hold_it) {
   BOOST_TEST((node.kernel.clock().now() - begin < seconds(5)));
 }
 
+BOOST_FIXTURE_TEST_CASE(attributes_of_files_are_the_profiles_affair, Node) {
+  // The call itself fails, whatever the file system has: for the init's children and for exec alike.
+  const auto init = start();
+  const auto refused = shell(init, "touch /tmp/f; chattr +A /tmp/f");
+  BOOST_TEST(!refused.status.success());
+  BOOST_TEST(refused.err.find("not supported") != std::string::npos, refused.err);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_adjustment_needs_the_right_only_below_zero, Node) {
+  auto wish = spec({"/bin/sleep", "1000"});
+  wish.oom_adjust = 250;
+  const auto init = start(wish);
+  BOOST_TEST(must(kernel.processes().facts(init)).oom_adjust == 250);
+  // It is the caller's right that counts, and a value that was given can be taken back.
+  BOOST_TEST((must(kernel.processes().set_oom_adjust(init, 0)) == Effect::changed));
+  BOOST_TEST(must(kernel.processes().facts(init)).oom_adjust == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -59,17 +59,62 @@ void MemoryTree::change(MemoryGroupId id, std::int64_t anonymous, std::int64_t c
   }
 }
 
-std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted) {
+std::map<MemoryGroupId, std::uint64_t> MemoryTree::protection(MemoryGroupId top) const {
+  Protection kept;
+  for (const MemoryGroupId parent : subtree(top)) {
+    const auto own = kept.find(parent);
+    const std::uint64_t available = parent == top ? kUnlimited : own == kept.end() ? 0 : own->second;
+    UInt128 claimed = 0;
+    const auto claim = [this](MemoryGroupId id) {
+      const Group& group = groups_.at(id);
+      return std::min(group.low, group.usage());
+    };
+    const auto& children = groups_.at(parent).children;
+    for (const MemoryGroupId child : children) claimed += claim(child);
+    for (const MemoryGroupId child : children) {
+      std::uint64_t part = claim(child);
+      if (part == 0) continue;
+      if (claimed > available) part = static_cast<std::uint64_t>(UInt128{part} * available / claimed);
+      if ((part = pages_down(part)) != 0) kept[child] = part;
+    }
+  }
+  return kept;
+}
+
+std::uint64_t MemoryTree::unprotected(MemoryGroupId id, const Protection& kept) const {
+  const auto found = kept.find(id);
+  const std::uint64_t usage = groups_.at(id).usage();
+  return found == kept.end() ? usage : usage - std::min(usage, found->second);
+}
+
+std::uint64_t MemoryTree::reclaim(MemoryGroupId top, std::uint64_t wanted, bool swaps) {
+  const Protection kept = protection(top);
+  std::uint64_t got = reclaim_cache(top, wanted, kept);
+  if (swaps && got < wanted) got += swap_out(top, wanted - got, kept);
+  if (got >= wanted || kept.empty()) return got;
+  std::map<MemoryGroupId, std::uint64_t> before;
+  for (const auto& [id, part] : kept) before[id] = groups_.at(id).usage();
+  got += reclaim_cache(top, wanted - got, {});
+  if (swaps && got < wanted) got += swap_out(top, wanted - got, {});
+  for (const auto& [id, usage] : before) {
+    if (groups_.at(id).usage() < std::min(usage, kept.at(id))) ++groups_.at(id).low_hits;
+  }
+  return got;
+}
+
+std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted,
+                                        const Protection& kept) {
   std::uint64_t got = 0;
   const std::vector<MemoryGroupId> all = subtree(top);
+  const auto can = [&](MemoryGroupId id) {
+    return std::min(groups_.at(id).own_cache, unprotected(id, kept));
+  };
   while (got < wanted && groups_.at(top).cache > 0) {
-    const MemoryGroupId largest = *std::max_element(all.begin(), all.end(), [&](auto a, auto b) {
-      return groups_.at(a).own_cache < groups_.at(b).own_cache;
-    });
-    Group& group = groups_.at(largest);
-    const std::uint64_t part = std::min(group.own_cache, wanted - got);
+    const MemoryGroupId largest = *std::max_element(
+        all.begin(), all.end(), [&](auto a, auto b) { return can(a) < can(b); });
+    const std::uint64_t part = std::min(can(largest), wanted - got);
     if (part == 0) break;
-    group.own_cache -= part;
+    groups_.at(largest).own_cache -= part;
     change(largest, 0, -static_cast<std::int64_t>(part), 0);
     got += part;
   }
@@ -86,14 +131,15 @@ std::uint64_t MemoryTree::swap_room(MemoryGroupId id) const {
   }
 }
 
-std::uint64_t MemoryTree::swap_out(MemoryGroupId top, std::uint64_t wanted) {
+std::uint64_t MemoryTree::swap_out(MemoryGroupId top, std::uint64_t wanted,
+                                   const Protection& kept) {
   std::uint64_t got = 0;
   const std::vector<MemoryGroupId> all = subtree(top);
   while (got < wanted) {
     MemoryAccountId largest = 0;
     std::uint64_t most = 0;
     for (MemoryGroupId id : all) {
-      const std::uint64_t room = swap_room(id);
+      const std::uint64_t room = std::min(swap_room(id), unprotected(id, kept));
       for (MemoryAccountId account : groups_.at(id).accounts) {
         const std::uint64_t can = std::min(room, accounts_.at(account).anonymous);
         if (can > most) {
@@ -119,8 +165,7 @@ bool MemoryTree::make_room(MemoryGroupId id, std::uint64_t bytes, std::uint64_t 
   if (bytes > most) return false;
   if (group.usage() <= most - bytes) return true;
   const std::uint64_t excess = group.usage() - (most - bytes);
-  const std::uint64_t got = reclaim_cache(id, excess);
-  if (got < excess) swap_out(id, excess - got);
+  reclaim(id, excess, /*swaps=*/true);
   return group.usage() <= most - bytes;
 }
 
@@ -164,6 +209,12 @@ Bytes MemoryTree::set_high(MemoryGroupId id, Bytes high) {
   return {group.high};
 }
 
+Bytes MemoryTree::set_low(MemoryGroupId id, Bytes low) {
+  Group& group = groups_.at(id);
+  group.low = low.value == kUnlimited ? kUnlimited : pages_down(low.value);
+  return {group.low};
+}
+
 std::uint64_t MemoryTree::room_below_high(MemoryGroupId id) const {
   std::uint64_t room = kUnlimited;
   for (; id != kRootMemoryGroup; id = groups_.at(id).parent) {
@@ -201,7 +252,7 @@ MemoryAccountId MemoryTree::add_account(MemoryGroupId group) {
 }
 
 void MemoryTree::set_oom_adjust(MemoryAccountId id, std::int32_t adjust) {
-  accounts_.at(id).oom_adjust = std::clamp(adjust, -1000, 1000);
+  accounts_.at(id).oom_adjust = std::clamp(adjust, kLeastOomAdjust, kMostOomAdjust);
 }
 
 void MemoryTree::remove_account(MemoryAccountId id) {
@@ -240,7 +291,7 @@ std::optional<MemoryAccountId> MemoryTree::charge(MemoryAccountId id, Bytes byte
 std::optional<std::int64_t> MemoryTree::oom_points(MemoryAccountId id, std::uint64_t total_pages,
                                                    std::uint64_t extra) const {
   const Account& account = accounts_.at(id);
-  if (account.oom_adjust == -1000) return std::nullopt;
+  if (account.oom_adjust == kLeastOomAdjust) return std::nullopt;
   constexpr std::uint64_t kEntries = 512;  // of a page table
   const std::uint64_t pages = (account.anonymous + account.swap + extra) / kPageSize;
   const std::uint64_t tables = (pages + kEntries - 1) / kEntries;
@@ -302,7 +353,7 @@ void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
     if (wanted > most || group.usage() > most - wanted) {
       ++group.limit_hits;
       // New pages push old ones out; what still does not fit was written and dropped at once.
-      reclaim_cache(at, wanted > most ? group.cache : group.usage() + wanted - most);
+      reclaim(at, wanted > most ? group.cache : group.usage() + wanted - most, /*swaps=*/false);
       const std::uint64_t room = most - std::min(most, group.usage());
       wanted = std::min(wanted, pages_down(room));
     }
@@ -330,6 +381,7 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
   sample.swap = {group.swap};
   sample.limit_hits = group.limit_hits;
   sample.high_hits = group.high_hits;
+  sample.low_hits = group.low_hits;
   sample.oom_kills = group.oom_kills;
   return sample;
 }
@@ -337,7 +389,9 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
 bool MemoryTree::sane() const {
   if (!groups_.contains(kRootMemoryGroup)) return false;
   for (const auto& [id, group] : groups_) {
-    if (group.high != kUnlimited && group.high % kPageSize != 0) return false;
+    for (const std::uint64_t bound : {group.high, group.low}) {
+      if (bound != kUnlimited && bound % kPageSize != 0) return false;
+    }
     if (id >= next_group_ || (id != kRootMemoryGroup && group.parent >= id)) return false;
     if (id != kRootMemoryGroup) {
       const auto parent = groups_.find(group.parent);
@@ -354,7 +408,7 @@ bool MemoryTree::sane() const {
   }
   for (const auto& [id, account] : accounts_) {
     const auto group = groups_.find(account.group);
-    if (account.oom_adjust < -1000 || account.oom_adjust > 1000) return false;
+    if (account.oom_adjust < kLeastOomAdjust || account.oom_adjust > kMostOomAdjust) return false;
     if (id >= next_account_ || group == groups_.end() || !group->second.accounts.contains(id)) {
       return false;
     }

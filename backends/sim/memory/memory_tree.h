@@ -22,6 +22,8 @@ inline constexpr MemoryGroupId kRootMemoryGroup = 0;
 /// far as swap is free; then the charge fails and names the account that the kernel would kill:
 /// the one with the largest oom_points() in the subtree (ties: the youngest). Above a soft bound
 /// the same is reclaimed, nothing fails, and high_delay() says how long the charging task sleeps.
+/// What groups are guaranteed (set_low) is taken last: cache and anonymous memory of the others goes
+/// before, and each group from which guaranteed pages are taken counts it.
 class MemoryTree {
  public:
   MemoryTree() : MemoryTree(Bytes{0}, Bytes{0}) {}
@@ -35,6 +37,14 @@ class MemoryTree {
   [[nodiscard]] MemoryLimit limit(MemoryGroupId group) const { return groups_.at(group).limit; }
   /// Rounded down to pages; what can be reclaimed down to it is, the rest stays.
   Bytes set_high(MemoryGroupId group, Bytes high);
+  [[nodiscard]] Bytes high(MemoryGroupId group) const { return {groups_.at(group).high}; }
+  /// The guarantee; rounded down to pages, kUnlimited = all of it. Nothing moves at once.
+  Bytes set_low(MemoryGroupId group, Bytes low);
+  [[nodiscard]] Bytes low(MemoryGroupId group) const { return {groups_.at(group).low}; }
+  /// Bytes of each group of the subtree that a reclaim below `top` leaves alone at first (the kernel's
+  /// memory.elow): what a group is guaranteed and uses; where siblings claim more than the group
+  /// around them has, a part of that in proportion to their claims. `top` itself has none.
+  [[nodiscard]] std::map<MemoryGroupId, std::uint64_t> protection(MemoryGroupId top) const;
   /// Bytes that can be charged before a soft bound is passed; kUnlimited without a bound, 0 above.
   [[nodiscard]] std::uint64_t room_below_high(MemoryGroupId group) const;
   /// How long the task that has just charged `bytes` sleeps: the kernel's formula with the largest
@@ -88,17 +98,17 @@ class MemoryTree {
   struct Group {
     MemoryGroupId parent = 0;
     MemoryLimit limit;
-    std::uint64_t high = kUnlimited;
+    std::uint64_t high = kUnlimited, low = 0;
     std::set<MemoryGroupId> children;
     std::set<MemoryAccountId> accounts;
     std::uint64_t own_cache = 0;
     std::uint64_t anonymous = 0, cache = 0, swap = 0, peak = 0;  ///< with the subtree
-    std::uint64_t limit_hits = 0, oom_kills = 0, high_hits = 0;
+    std::uint64_t limit_hits = 0, oom_kills = 0, high_hits = 0, low_hits = 0;
     [[nodiscard]] std::uint64_t usage() const { return anonymous + cache; }
     template <typename Archive>
     void serialize(Archive& archive) {
-      archive(parent, limit.memory.value, limit.swap.value, high, children, accounts, own_cache, anonymous,
-              cache, swap, peak, limit_hits, oom_kills, high_hits);
+      archive(parent, limit.memory.value, limit.swap.value, high, low, children, accounts, own_cache,
+              anonymous, cache, swap, peak, limit_hits, oom_kills, high_hits, low_hits);
     }
   };
   struct Account {
@@ -113,8 +123,15 @@ class MemoryTree {
 
   [[nodiscard]] std::vector<MemoryGroupId> subtree(MemoryGroupId group) const;
   void change(MemoryGroupId group, std::int64_t anonymous, std::int64_t cache, std::int64_t swap);
-  std::uint64_t reclaim_cache(MemoryGroupId group, std::uint64_t wanted);
-  std::uint64_t swap_out(MemoryGroupId group, std::uint64_t wanted);
+  using Protection = std::map<MemoryGroupId, std::uint64_t>;
+  /// Takes up to `wanted` of the subtree's cache, the largest holder first, and of no group more than
+  /// what it uses beyond its protection.
+  std::uint64_t reclaim_cache(MemoryGroupId group, std::uint64_t wanted, const Protection& kept);
+  /// The same of anonymous memory, into swap.
+  std::uint64_t swap_out(MemoryGroupId group, std::uint64_t wanted, const Protection& kept);
+  [[nodiscard]] std::uint64_t unprotected(MemoryGroupId group, const Protection& kept) const;
+  /// Cache first, then what can be swapped; of protected pages only when there is nothing else.
+  std::uint64_t reclaim(MemoryGroupId top, std::uint64_t wanted, bool swaps);
   [[nodiscard]] std::uint64_t swap_room(MemoryGroupId group) const;
   /// The kernel's oom_badness() in pages, were `account` `extra` bytes larger; std::nullopt = immune.
   [[nodiscard]] std::optional<std::int64_t> oom_points(MemoryAccountId account,

@@ -74,6 +74,7 @@ struct RunSpec {
   ProcessStreams streams;
   std::int32_t parent = 0;
   std::uint32_t depth = 0;
+  std::optional<std::int32_t> oom_adjust;  ///< std::nullopt = the parent's
 };
 
 class ProcessModel final : public ProcessTable {
@@ -131,6 +132,8 @@ class ProcessModel final : public ProcessTable {
   [[nodiscard]] FileView view(const SimProcess& process) const { return {node_, process.root}; }
   /// A write of `text` to kOomAdjustFile. Errors: invalid_argument, not_permitted (lowering).
   Status set_oom_adjust(const SimProcess& process, std::string_view text) const;
+  /// What rules about processes look at.
+  [[nodiscard]] ProcessFacts facts(const SimProcess& process) const;
   /// Asks the init of a space to stop; false when the space has none.
   bool stop_space(std::uint32_t space, Signal how);
 

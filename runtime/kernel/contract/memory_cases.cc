@@ -292,8 +292,48 @@ CASE(a_soft_bound_is_rounded_and_lifted) {
   BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_high({"g1"}, {kUnlimited})).value, kUnlimited);
 }
 
+CASE(a_guarantee_is_rounded_and_lifted) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"g1"}));
+  NEEDS(stage, memory_low, cgroups.set_memory_low({"g1"}, {kMebi}));
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {kMebi + 17})).value, kMebi);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {kUnlimited})).value, kUnlimited);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {0})).value, 0);
+}
+
+CASE(the_cache_of_others_goes_before_what_is_guaranteed) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"outer"}));
+  NEEDS(stage, memory_low, cgroups.set_memory_low({"outer"}, {kMebi}));
+  MUST(cgroups.set_memory({"outer"}, limited(120)));
+  Box boxes[2];
+  for (const int i : {0, 1}) {
+    const std::string name = i == 0 ? "kept" : "other";
+    boxes[i] = MUST(make_root(stage, name));
+    boxes[i].group = {"outer/" + name};
+    MUST(cgroups.create(boxes[i].group));
+    SpawnSpec spec = box_spec(boxes[i], {"/bin/sleep", "1000"});
+    boxes[i].init = MUST(stage.kernel().processes().spawn(spec));
+  }
+  MUST(cgroups.set_memory_low(boxes[0].group, {60 * kMebi}));
+  fill_cache(stage, boxes[0], 48);
+  const std::uint64_t had = memory(stage, boxes[0].group).cache.value;
+  BOOST_REQUIRE(had >= 40 * kMebi);
+  fill_cache(stage, boxes[1], 100);
+  BOOST_CHECK(load(stage, boxes[1], {"memory", "--grow", "40M"}).status.success());
+  BOOST_CHECK(memory(stage, boxes[0].group).cache.value >= had / 10 * 9);
+  BOOST_CHECK_EQUAL(memory(stage, boxes[0].group).low_hits.value_or(1), 0);
+  // When nothing else is left it goes as well, and nobody is killed for it.
+  BOOST_CHECK(load(stage, boxes[1], {"memory", "--grow", "100M"}).status.success());
+  BOOST_CHECK(memory(stage, boxes[0].group).cache.value < had / 10 * 9);
+  BOOST_CHECK(memory(stage, boxes[0].group).low_hits.value_or(0) > 0);
+  BOOST_CHECK_EQUAL(memory(stage, {"outer"}).oom_kills, 0);
+}
+
 CASE(memory_bounds_need_their_group) {
   Cgroups& cgroups = stage.kernel().cgroups();
+  REFUSED(cgroups.set_memory_low({"nobody"}, {kMebi}), not_found);
+  REFUSED(cgroups.set_memory_low({"a//b"}, {kMebi}), invalid_argument);
   REFUSED(cgroups.set_memory_high({"nobody"}, {kMebi}), not_found);
   REFUSED(cgroups.set_memory_high({"a//b"}, {kMebi}), invalid_argument);
   REFUSED(cgroups.set_memory_nodes({"nobody"}, std::nullopt), not_found);
