@@ -148,7 +148,8 @@ void tell_ram(Telling t) {
   t.out.asked = ram ? size_text(to_bytes(*ram).value) : "unlimited";
   t.out.meaning =
       ram ? "memory and page cache together; at the limit cache goes first, then swap fills, then a "
-            "process inside this container is killed"
+            "process inside this container is killed; cache of the template's files counts for the "
+            "container that read them first"
           : "limited by the node alone";
   if (t.facts.kept && t.facts.kept->memory) {
     t.out.kept = size_text(t.facts.kept->memory->memory.value);

@@ -58,6 +58,7 @@ void FileStore::release(InodeId id) {
   inode = Inode{};
   free_.push_back(id);
   drop_record(id);
+  if (released_) released_(id);
 }
 
 void FileStore::unpin(InodeId id) {

@@ -1,7 +1,9 @@
 #include "backends/sim/memory/memory_tree.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include "backends/sim/cpu/rate.h"
 
@@ -32,6 +34,20 @@ MemoryGroupId MemoryTree::add_group(MemoryGroupId parent) {
 }
 
 void MemoryTree::remove_group(MemoryGroupId id) {
+  const MemoryGroupId heir = groups_.at(id).parent;
+  if (const std::uint64_t left = std::exchange(groups_.at(id).own_shared, 0); left != 0) {
+    for (auto& [file, charges] : shared_) {
+      const auto own = charges.find(id);
+      if (own == charges.end()) continue;
+      charges[heir] += own->second;
+      charges.erase(own);
+    }
+    groups_.at(id).own_cache -= left;
+    change(id, 0, -static_cast<std::int64_t>(left), 0);
+    groups_.at(heir).own_cache += left;
+    groups_.at(heir).own_shared += left;
+    change(heir, 0, static_cast<std::int64_t>(left), 0);
+  }
   drop_cache(id);
   groups_.at(groups_.at(id).parent).children.erase(id);
   groups_.erase(id);
@@ -114,8 +130,7 @@ std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted,
         all.begin(), all.end(), [&](auto a, auto b) { return can(a) < can(b); });
     const std::uint64_t part = std::min(can(largest), wanted - got);
     if (part == 0) break;
-    groups_.at(largest).own_cache -= part;
-    change(largest, 0, -static_cast<std::int64_t>(part), 0);
+    take_cache(largest, part);
     got += part;
   }
   return got;
@@ -345,8 +360,7 @@ Bytes MemoryTree::resident(MemoryAccountId id) const { return {accounts_.at(id).
 
 void MemoryTree::note_oom_kill(MemoryAccountId id) { ++groups_.at(accounts_.at(id).group).oom_kills; }
 
-void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
-  std::uint64_t wanted = pages_up(bytes.value);
+std::uint64_t MemoryTree::put_cache(MemoryGroupId home, std::uint64_t wanted) {
   for (MemoryGroupId at = home;;) {
     Group& group = groups_.at(at);
     const std::uint64_t most = group.limit.memory.value;
@@ -362,13 +376,57 @@ void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
   }
   groups_.at(home).own_cache += wanted;
   change(home, 0, static_cast<std::int64_t>(wanted), 0);
+  return wanted;
 }
 
-void MemoryTree::drop_cache(MemoryGroupId id) {
+void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) { put_cache(home, pages_up(bytes.value)); }
+
+void MemoryTree::drop_cache(MemoryGroupId id) { take_cache(id, groups_.at(id).own_cache); }
+
+void MemoryTree::take_cache(MemoryGroupId id, std::uint64_t bytes) {
   Group& group = groups_.at(id);
-  const auto part = static_cast<std::int64_t>(group.own_cache);
-  group.own_cache = 0;
-  change(id, 0, -part, 0);
+  group.own_cache -= bytes;
+  change(id, 0, -static_cast<std::int64_t>(bytes), 0);
+  for (auto file = shared_.begin(); group.own_shared > group.own_cache;) {
+    auto& charges = file->second;
+    if (const auto own = charges.find(id); own != charges.end()) {
+      const std::uint64_t part = std::min(own->second, group.own_shared - group.own_cache);
+      group.own_shared -= part;
+      if ((own->second -= part) == 0) charges.erase(own);
+    }
+    file = charges.empty() ? shared_.erase(file) : std::next(file);
+  }
+}
+
+void MemoryTree::read_shared(MemoryGroupId id, SharedFileId file, Bytes bytes) {
+  const std::uint64_t wanted = pages_up(bytes.value);
+  std::uint64_t cached = 0;
+  if (const auto found = shared_.find(file); found != shared_.end()) {
+    for (const auto& [group, part] : found->second) cached += part;
+  }
+  if (cached >= wanted) return;
+  // Making room may take pages of this very file; they come back with the next reader.
+  const std::uint64_t added = put_cache(id, wanted - cached);
+  if (added == 0) return;
+  groups_.at(id).own_shared += added;
+  shared_[file][id] += added;
+}
+
+void MemoryTree::forget_shared(SharedFileId file) {
+  const auto found = shared_.find(file);
+  if (found == shared_.end()) return;
+  for (const auto& [id, part] : found->second) {
+    groups_.at(id).own_shared -= part;
+    groups_.at(id).own_cache -= part;
+    change(id, 0, -static_cast<std::int64_t>(part), 0);
+  }
+  shared_.erase(found);
+}
+
+Bytes MemoryTree::shared() const {
+  std::uint64_t sum = 0;
+  for (const auto& [id, group] : groups_) sum += group.own_shared;
+  return {sum};
 }
 
 MemorySample MemoryTree::sample(MemoryGroupId id) const {
@@ -406,6 +464,11 @@ bool MemoryTree::sane() const {
       if (found == accounts_.end() || found->second.group != id) return false;
     }
   }
+  for (const auto& [file, charges] : shared_) {
+    for (const auto& [id, part] : charges) {
+      if (!groups_.contains(id) || part % kPageSize != 0) return false;
+    }
+  }
   for (const auto& [id, account] : accounts_) {
     const auto group = groups_.find(account.group);
     if (account.oom_adjust < kLeastOomAdjust || account.oom_adjust > kMostOomAdjust) return false;
@@ -437,7 +500,27 @@ Status MemoryTree::check() const {
     if (group.usage() > group.limit.memory.value) return broken(id, "usage above the limit");
     if (group.swap > group.limit.swap.value) return broken(id, "swap above the limit");
   }
-  return {};
+  return check_shared();
+}
+
+Status MemoryTree::check_shared() const {
+  std::map<MemoryGroupId, std::uint64_t> charged;
+  bool whole = true;
+  for (const auto& [file, charges] : shared_) {
+    whole = whole && !charges.empty();
+    for (const auto& [id, part] : charges) {
+      whole = whole && part != 0;
+      charged[id] += part;
+    }
+  }
+  for (const auto& [id, group] : groups_) {
+    const auto found = charged.find(id);
+    const std::uint64_t sum = found == charged.end() ? 0 : found->second;
+    whole = whole && sum == group.own_shared && group.own_shared <= group.own_cache;
+  }
+  if (whole) return {};
+  return fail(ErrorCode::corrupt, "memory.check", "shared files",
+              "their pages do not add up to what groups are charged");
 }
 
 }  // namespace twinhull::sim

@@ -16,6 +16,7 @@ namespace twinhull::sim {
 using MemoryGroupId = std::uint32_t;
 using MemoryAccountId = std::uint64_t;
 inline constexpr MemoryGroupId kRootMemoryGroup = 0;
+using SharedFileId = std::uint32_t;  ///< a file that several roots show: its inode
 
 /// Charges in whole pages (models 6.3). When a charge meets a limit, the page cache of the subtree
 /// goes first, largest holder first; then anonymous memory of its largest account is swapped, as
@@ -24,6 +25,9 @@ inline constexpr MemoryGroupId kRootMemoryGroup = 0;
 /// the same is reclaimed, nothing fails, and high_delay() says how long the charging task sleeps.
 /// What groups are guaranteed (set_low) is taken last: cache and anonymous memory of the others goes
 /// before, and each group from which guaranteed pages are taken counts it.
+/// Pages of a shared file (models 6.4) are there once. They are charged to the group that read them
+/// first, and to another only when they were reclaimed and read again; when the group goes, its
+/// parent takes them over. A group's other cache is reclaimed before them.
 class MemoryTree {
  public:
   MemoryTree() : MemoryTree(Bytes{0}, Bytes{0}) {}
@@ -82,6 +86,13 @@ class MemoryTree {
   /// Page cache after file reads or writes; never fails: older cache goes.
   void add_cache(MemoryGroupId group, Bytes bytes);
   void drop_cache(MemoryGroupId group);
+  /// The first `bytes` of a shared file were read: what of them is not cached is charged.
+  void read_shared(MemoryGroupId group, SharedFileId file, Bytes bytes);
+  /// The file is gone: so are its pages.
+  void forget_shared(SharedFileId file);
+  /// Pages of shared files that are charged to the group itself, and those of the whole node.
+  [[nodiscard]] Bytes shared(MemoryGroupId group) const { return {groups_.at(group).own_shared}; }
+  [[nodiscard]] Bytes shared() const;
 
   [[nodiscard]] MemorySample sample(MemoryGroupId group) const;
   [[nodiscard]] Bytes memory() const { return groups_.at(kRootMemoryGroup).limit.memory; }
@@ -91,7 +102,7 @@ class MemoryTree {
 
   template <typename Archive>
   void serialize(Archive& archive) {
-    archive(groups_, accounts_, next_group_, next_account_);
+    archive(groups_, accounts_, shared_, next_group_, next_account_);
   }
 
  private:
@@ -101,14 +112,14 @@ class MemoryTree {
     std::uint64_t high = kUnlimited, low = 0;
     std::set<MemoryGroupId> children;
     std::set<MemoryAccountId> accounts;
-    std::uint64_t own_cache = 0;
+    std::uint64_t own_cache = 0, own_shared = 0;  ///< the second is a part of the first
     std::uint64_t anonymous = 0, cache = 0, swap = 0, peak = 0;  ///< with the subtree
     std::uint64_t limit_hits = 0, oom_kills = 0, high_hits = 0, low_hits = 0;
     [[nodiscard]] std::uint64_t usage() const { return anonymous + cache; }
     template <typename Archive>
     void serialize(Archive& archive) {
       archive(parent, limit.memory.value, limit.swap.value, high, low, children, accounts, own_cache,
-              anonymous, cache, swap, peak, limit_hits, oom_kills, high_hits, low_hits);
+              own_shared, anonymous, cache, swap, peak, limit_hits, oom_kills, high_hits, low_hits);
     }
   };
   struct Account {
@@ -121,6 +132,11 @@ class MemoryTree {
     }
   };
 
+  /// Takes pages off the group's cache, shared ones last (in the order of files).
+  void take_cache(MemoryGroupId group, std::uint64_t bytes);
+  /// Adds what fits; returns it.
+  std::uint64_t put_cache(MemoryGroupId group, std::uint64_t wanted);
+  [[nodiscard]] Status check_shared() const;
   [[nodiscard]] std::vector<MemoryGroupId> subtree(MemoryGroupId group) const;
   void change(MemoryGroupId group, std::int64_t anonymous, std::int64_t cache, std::int64_t swap);
   using Protection = std::map<MemoryGroupId, std::uint64_t>;
@@ -145,6 +161,7 @@ class MemoryTree {
 
   std::map<MemoryGroupId, Group> groups_;
   std::map<MemoryAccountId, Account> accounts_;
+  std::map<SharedFileId, std::map<MemoryGroupId, std::uint64_t>> shared_;  ///< bytes; never 0
   MemoryGroupId next_group_ = 1;
   MemoryAccountId next_account_ = 1;
   std::uint64_t last_swapped_ = 0;

@@ -234,6 +234,59 @@ BOOST_AUTO_TEST_CASE(an_adjusted_container_is_taken_last_on_a_full_node) {
   BOOST_TEST(*tree.charge(charging, 100_MiB) == large);
 }
 
+BOOST_AUTO_TEST_CASE(a_shared_file_is_charged_to_its_first_reader) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  tree.read_shared(a, 7, 10_MiB);
+  tree.read_shared(b, 7, 30_MiB);  // 20 of it are new
+  tree.read_shared(a, 7, 30_MiB);
+  tree.read_shared(b, 8, 5_MiB);
+  BOOST_TEST(tree.shared(a).value == (10_MiB).value);
+  BOOST_TEST(tree.shared(b).value == (25_MiB).value);
+  BOOST_TEST(tree.shared().value == (35_MiB).value);
+  BOOST_TEST(tree.sample(kRootMemoryGroup).cache.value == (35_MiB).value);
+  // Who goes leaves its charges to the group around it.
+  tree.remove_group(b);
+  BOOST_TEST(tree.shared(kRootMemoryGroup).value == (25_MiB).value);
+  BOOST_TEST(tree.sample(kRootMemoryGroup).cache.value == (35_MiB).value);
+  tree.read_shared(a, 8, 5_MiB);
+  BOOST_TEST(tree.shared(a).value == (10_MiB).value);
+  BOOST_TEST(tree.check().has_value());
+  tree.forget_shared(7);
+  BOOST_TEST(tree.shared().value == (5_MiB).value);
+  BOOST_TEST(tree.sample(a).cache.value == 0U);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(reclaimed_pages_are_charged_to_who_reads_them_again) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  tree.read_shared(a, 7, 40_MiB);
+  tree.add_cache(a, 10_MiB);
+  BOOST_TEST(tree.set_limit(a, {42_MiB, kNone}).has_value());
+  BOOST_TEST(tree.shared(a).value == (40_MiB).value);  // its own cache went first
+  BOOST_TEST(tree.set_limit(a, {24_MiB, kNone}).has_value());
+  BOOST_TEST(tree.shared(a).value == (24_MiB).value);
+  tree.read_shared(b, 7, 40_MiB);
+  BOOST_TEST(tree.shared(b).value == (16_MiB).value);
+  BOOST_TEST(tree.shared().value == (40_MiB).value);
+  // A group that is too small for a file keeps what fits.
+  tree.read_shared(a, 9, 100_MiB);
+  BOOST_TEST(tree.sample(a).usage.value == (24_MiB).value);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_second_container_costs_what_it_does_not_share) {
+  // Models 6.4: memory of the node = sum of the private + union of the shared.
+  MemoryTree tree(1_GiB, kNone);
+  for (std::uint64_t n = 1; n <= 5; ++n) {
+    const auto group = tree.add_group(kRootMemoryGroup);
+    for (SharedFileId file = 1; file <= 10; ++file) tree.read_shared(group, file, 1_MiB);
+    tree.add_cache(group, 2_MiB);
+    BOOST_TEST(tree.sample(kRootMemoryGroup).usage.value == (10 + 2 * n) << 20U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(random_charges_add_up) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 50; ++round) {
@@ -244,6 +297,9 @@ BOOST_AUTO_TEST_CASE(random_charges_add_up) {
       const auto group = groups[random() % groups.size()];
       const Bytes amount{random() % (20 << 20)};
       if (random() % 16 == 0) tree.set_low(group, amount);
+      const auto file = static_cast<SharedFileId>(1 + random() % 5);
+      if (random() % 8 == 0) tree.read_shared(group, file, amount);
+      if (random() % 64 == 0) tree.forget_shared(file);
       switch (random() % 6) {
         case 0: groups.push_back(tree.add_group(group)); break;
         case 1: accounts.push_back(tree.add_account(group)); break;

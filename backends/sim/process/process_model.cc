@@ -368,6 +368,12 @@ bool ProcessModel::charge(SimProcess& process, Bytes bytes, Duration* slowed) {
   return true;
 }
 
+void ProcessModel::read_cached(const SimProcess& process, std::string_view path) const {
+  const auto file = view(process).shared_file(path);
+  if (!file) return;
+  cgroups().memory().read_shared(cgroups().find(process.cgroup)->memory, file->inode, file->size);
+}
+
 Status ProcessModel::write(const SimProcess& process, const OutputStream& stream,
                            std::string_view text) const {
   if (text.empty()) return {};
