@@ -61,7 +61,7 @@ Result<ExplainedContainer> explain(Context& context, CtId id,
                                .disk = {},
                                .mechanism = QuotaMechanism::none};
   if (state.init) {
-    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(id), effective.settings.private_area));
+    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(id), state.has_private ? effective.settings.private_area : ""));
     TH_ASSIGN(facts.sampled, kernel.cgroups().sample(group_of(id)));
     TH_ASSIGN(const Instant started, kernel.processes().started_at(*state.init));
     facts.uptime = kernel.clock().now() - started;

@@ -415,6 +415,11 @@ ProcessFacts ProcessModel::facts(const SimProcess& process) const {
   ProcessFacts facts;
   facts.name = name_of(process);
   const SimProcess* parent = find(process.parent);
+  const auto home = spaces_.find(process.space);
+  // Who lost its parent is init's child.
+  if (process.parent != 0 && parent == nullptr && home != spaces_.end()) {
+    parent = find(home->second.init);
+  }
   if (parent != nullptr && parent->space == process.space) facts.parent = name_of(*parent);
   if (process.memory != 0) facts.oom_adjust = cgroups().memory().oom_adjust(process.memory);
   return facts;

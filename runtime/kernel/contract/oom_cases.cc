@@ -146,6 +146,15 @@ CASE(facts_name_the_program_its_parent_and_its_user) {
   BOOST_CHECK_EQUAL(child.uid, 0);
 }
 
+CASE(who_lost_its_parent_is_a_child_of_init) {
+  const Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", "while true; do sleep 500; done"}));
+  MUST(shell_output(stage, box, "vzload cpu --percent 1 --for 1000 >/dev/null 2>&1 &"));
+  BOOST_REQUIRE(eventually(stage, seconds(20),
+                           [&] { return named(stage, box, "vzload").size() == 1; }));
+  const ProcessRef orphan = named(stage, box, "vzload").front();
+  BOOST_CHECK_EQUAL(MUST(stage.kernel().processes().facts(orphan)).parent, "sh");
+}
+
 CASE(an_adjustment_points_the_killer_at_a_process) {
   LIMITED_BOX(box, 96);
   hold(stage, box, 48);
