@@ -12,7 +12,7 @@ std::unique_ptr<CgroupTree> make_cgroup_tree(Node& node) {
 }
 
 CgroupModel::CgroupModel(Node& node) : node_(node), io_(node) {
-  node_.files->on_release([this](std::uint32_t inode) { memory_.forget_shared(inode); });
+  node_.files->on_nameless([this](std::uint32_t inode) { memory_.forget_shared(inode); });
   reset();
 }
 

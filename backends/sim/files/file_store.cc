@@ -58,7 +58,6 @@ void FileStore::release(InodeId id) {
   inode = Inode{};
   free_.push_back(id);
   drop_record(id);
-  if (released_) released_(id);
 }
 
 void FileStore::unpin(InodeId id) {
@@ -69,6 +68,7 @@ void FileStore::unpin(InodeId id) {
 void FileStore::drop_link(InodeId id) {
   Inode& inode = inodes_[id];
   if (--inode.links != 0) return;
+  if (nameless_) nameless_(id);
   book(inode, -as_signed(inode.blocks()), -1);
   if (inode.pins == 0) release(id);
 }

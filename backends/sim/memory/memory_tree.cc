@@ -307,7 +307,9 @@ bool MemoryTree::sane() const {
   }
   for (const auto& [file, charges] : shared_) {
     for (const auto& [id, part] : charges) {
-      if (!groups_.contains(id) || part % kPageSize != 0) return false;
+      const auto group = groups_.find(id);
+      if (group == groups_.end() || part % kPageSize != 0) return false;
+      if (part > group->second.own_shared) return false;  // so that no sum wraps around
     }
   }
   for (const auto& [id, account] : accounts_) {
