@@ -27,7 +27,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
-std::optional<std::int64_t> number_in(std::string_view word, std::int64_t least, std::int64_t most) {
+std::optional<std::int64_t> number_in(std::string_view word, std::int64_t least,
+                                      std::int64_t most) {
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
   if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
@@ -51,8 +52,8 @@ bool fits(std::int64_t filter, std::uint32_t uid) {
 std::expected<OomGroup, std::string> parse_line(const std::vector<std::string_view>& words) {
   constexpr std::int64_t kMostUid = 4294967294;
   if (words.size() != 4) {
-    return std::unexpected(fmt::format("it has {} words instead of 4: COMMAND PARENT UID ADJ",
-                                       words.size()));
+    return std::unexpected(
+        fmt::format("it has {} words instead of 4: COMMAND PARENT UID ADJ", words.size()));
   }
   for (const std::string_view mask : {words[0], words[1]}) {
     if (mask.find('*') < mask.size() - 1) {
@@ -61,9 +62,8 @@ std::expected<OomGroup, std::string> parse_line(const std::vector<std::string_vi
   }
   const auto uid = number_in(words[2], -kMostUid, kMostUid);
   if (!uid) {
-    return std::unexpected(
-        fmt::format("\"{}\" is no user filter: -1 (any), a user id, or minus an id (lower ones)",
-                    words[2]));
+    return std::unexpected(fmt::format(
+        "\"{}\" is no user filter: -1 (any), a user id, or minus an id (lower ones)", words[2]));
   }
   const auto adjust = number_in(words[3], kLeastOomAdjust, kMostOomAdjust);
   if (!adjust) {

@@ -15,10 +15,10 @@ namespace twinhull {
 
 /// One line of /etc/vz/oom-groups.conf: `COMMAND PARENT UID ADJ`.
 struct OomGroup {
-  std::string command;     ///< "foo", "foo*" (begins with foo) or "*"; compared with 15 bytes of name
-  std::string parent;      ///< the same for its parent's name
-  std::int64_t uid = -1;   ///< -1 = any, 0 and above = exactly this, below -1 = lower than -uid
-  std::int32_t adjust = 0; ///< oom_score_adj, kLeastOomAdjust…kMostOomAdjust
+  std::string command;  ///< "foo", "foo*" (begins with foo) or "*"; compared with 15 bytes of name
+  std::string parent;   ///< the same for its parent's name
+  std::int64_t uid = -1;    ///< -1 = any, 0 and above = exactly this, below -1 = lower than -uid
+  std::int32_t adjust = 0;  ///< oom_score_adj, kLeastOomAdjust…kMostOomAdjust
   bool operator==(const OomGroup&) const = default;
 };
 

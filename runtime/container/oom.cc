@@ -17,7 +17,8 @@ std::int32_t together(std::int32_t group, std::int32_t guarantee) {
 }
 
 void warn_of(Context& context, const std::string& reason) {
-  context.reporter.warn("oom_score_adj below 0 is not set (oomguarpages, oom-groups.conf): " + reason);
+  context.reporter.warn("oom_score_adj below 0 is not set (oomguarpages, oom-groups.conf): " +
+                        reason);
 }
 
 /// One pass over the container's processes.
@@ -33,7 +34,8 @@ class Pass {
     // Guarantees are never above 0: what is there is the caller's, and stays.
     guarantee = guarantee && (policy_.guarantee != 0 || first->oom_adjust < 0);
     if (policy_.groups.empty() && !guarantee) return {};
-    TH_ASSIGN(const std::vector<ProcessRef> all, context_.kernel().cgroups().processes(group_of(id)));
+    TH_ASSIGN(const std::vector<ProcessRef> all,
+              context_.kernel().cgroups().processes(group_of(id)));
     for (const ProcessRef& process : all) {
       if (process == init_) continue;
       const Result<ProcessFacts> facts = processes.facts(process);

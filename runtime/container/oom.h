@@ -26,8 +26,8 @@ Result<OomPolicy> oom_policy(Context& context, const CtSettings& settings);
 /// What a process shall have, were the node able to; std::nullopt = what it has.
 std::optional<std::int32_t> oom_adjust_of(const OomPolicy& policy, const ProcessFacts& process);
 
-/// The same for a program that is going to be started with nobody of the container as its parent, as
-/// far as the node may set it.
+/// The same for a program that is going to be started with nobody of the container as its parent,
+/// as far as the node may set it.
 std::optional<std::int32_t> oom_adjust_of(const OomPolicy& policy, const std::string& program);
 
 /// Warns when the node may not set what the guarantee needs.

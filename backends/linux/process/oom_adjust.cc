@@ -38,7 +38,8 @@ std::string_view field(std::string_view status, std::string_view key) {
 }
 
 bool same_pid_namespace(std::int32_t a, std::int32_t b) {
-  struct stat first{}, second{};
+  struct stat first {
+  }, second{};
   return ::stat(fmt::format("/proc/{}/ns/pid", a).c_str(), &first) == 0 &&
          ::stat(fmt::format("/proc/{}/ns/pid", b).c_str(), &second) == 0 &&
          first.st_ino == second.st_ino && first.st_dev == second.st_dev;
@@ -55,9 +56,9 @@ std::string name_of(std::int32_t pid) {
 Status check_oom_adjust(std::string_view operation, const std::string& object,
                         std::int32_t adjust) {
   if (adjust >= kLeastOomAdjust && adjust <= kMostOomAdjust) return {};
-  return fail(ErrorCode::invalid_argument, operation, object,
-              fmt::format("oom_score_adj is {} to {}, not {}", kLeastOomAdjust, kMostOomAdjust,
-                          adjust));
+  return fail(
+      ErrorCode::invalid_argument, operation, object,
+      fmt::format("oom_score_adj is {} to {}, not {}", kLeastOomAdjust, kMostOomAdjust, adjust));
 }
 
 OomAdjustFile::OomAdjustFile(std::int32_t pid)
@@ -93,7 +94,8 @@ std::optional<ProcessFacts> read_process_facts(const ProcessRef& process) {
   if (parent > 0 && same_pid_namespace(process.pid, parent)) facts.parent = name_of(parent);
   // "real effective saved filesystem"
   const std::string_view ids = field(*status, "Uid");
-  facts.uid = number_at<std::uint32_t>(ids.substr(std::min(ids.find('\t'), ids.size()))).value_or(0);
+  facts.uid =
+      number_at<std::uint32_t>(ids.substr(std::min(ids.find('\t'), ids.size()))).value_or(0);
   facts.oom_adjust = number_at<std::int32_t>(*adjust).value_or(0);
   if (!is_live(process)) return std::nullopt;
   return facts;

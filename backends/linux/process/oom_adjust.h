@@ -20,8 +20,8 @@ Status check_oom_adjust(std::string_view operation, const std::string& object, s
 class OomAdjustFile {
  public:
   explicit OomAdjustFile(std::int32_t pid);
-  /// Effect::none when the process has this value already, or is gone. Precondition: the number is in
-  /// range. Errors: not_permitted (lowering without CAP_SYS_RESOURCE).
+  /// Effect::none when the process has this value already, or is gone. Precondition: the number is
+  /// in range. Errors: not_permitted (lowering without CAP_SYS_RESOURCE).
   Result<Effect> write(std::string_view operation, const std::string& object,
                        std::int32_t adjust) const;
 

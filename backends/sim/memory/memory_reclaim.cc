@@ -11,7 +11,9 @@ std::map<MemoryGroupId, std::uint64_t> MemoryTree::protection(MemoryGroupId top)
   Protection kept;
   for (const MemoryGroupId parent : subtree(top)) {
     const auto own = kept.find(parent);
-    const std::uint64_t available = parent == top ? kUnlimited : own == kept.end() ? 0 : own->second;
+    const std::uint64_t available = parent == top       ? kUnlimited
+                                    : own == kept.end() ? 0
+                                                        : own->second;
     UInt128 claimed = 0;
     const auto claim = [this](MemoryGroupId id) {
       const Group& group = groups_.at(id);
@@ -22,7 +24,8 @@ std::map<MemoryGroupId, std::uint64_t> MemoryTree::protection(MemoryGroupId top)
     for (const MemoryGroupId child : children) {
       std::uint64_t part = claim(child);
       if (part == 0) continue;
-      if (claimed > available) part = static_cast<std::uint64_t>(UInt128{part} * available / claimed);
+      if (claimed > available)
+        part = static_cast<std::uint64_t>(UInt128{part} * available / claimed);
       if ((part = pages_down(part)) != 0) kept[child] = part;
     }
   }
@@ -58,8 +61,8 @@ std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted,
     return std::min(groups_.at(id).own_cache, unprotected(id, kept));
   };
   while (got < wanted && groups_.at(top).cache > 0) {
-    const MemoryGroupId largest = *std::max_element(
-        all.begin(), all.end(), [&](auto a, auto b) { return can(a) < can(b); });
+    const MemoryGroupId largest =
+        *std::max_element(all.begin(), all.end(), [&](auto a, auto b) { return can(a) < can(b); });
     const std::uint64_t part = std::min(can(largest), wanted - got);
     if (part == 0) break;
     take_cache(largest, part);

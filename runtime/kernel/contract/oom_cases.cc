@@ -40,9 +40,9 @@ std::vector<ProcessRef> named(ContractStage& stage, const Box& box, const std::s
 ProcessRef hold(ContractStage& stage, const Box& box, std::uint64_t mebibytes) {
   const std::uint64_t had = memory(stage, box).anonymous.value;
   const auto before = named(stage, box, "vzload");
-  MUST(shell_output(stage, box,
-                    "vzload memory --grow " + std::to_string(mebibytes) +
-                        "M --hold 1000 >/dev/null 2>&1 &"));
+  MUST(shell_output(
+      stage, box,
+      "vzload memory --grow " + std::to_string(mebibytes) + "M --hold 1000 >/dev/null 2>&1 &"));
   std::optional<ProcessRef> made;
   BOOST_REQUIRE(eventually(stage, seconds(30), [&] {
     for (const ProcessRef process : named(stage, box, "vzload"))
@@ -53,11 +53,10 @@ ProcessRef hold(ContractStage& stage, const Box& box, std::uint64_t mebibytes) {
 }
 
 /// A started box below a memory limit without swap. Where there are no limits the case is over.
-#define LIMITED_BOX(box, mebibytes)                                  \
-  const Box box = MUST(start_box(stage, "c1"));                      \
-  const MemoryLimit limit_of_box{{(mebibytes) * kMebi}, {0}};        \
-  NEEDS(stage, memory_limit,                                         \
-        stage.kernel().cgroups().set_memory(box.group, limit_of_box)); \
+#define LIMITED_BOX(box, mebibytes)                                                         \
+  const Box box = MUST(start_box(stage, "c1"));                                             \
+  const MemoryLimit limit_of_box{{(mebibytes)*kMebi}, {0}};                                 \
+  NEEDS(stage, memory_limit, stage.kernel().cgroups().set_memory(box.group, limit_of_box)); \
   MUST(stage.kernel().cgroups().set_memory(box.group, limit_of_box))
 
 CASE(an_adjustment_is_kept_and_told) {
@@ -115,8 +114,8 @@ CASE(an_init_is_born_with_its_adjustment) {
   const ProcessRef init = MUST(stage.kernel().processes().spawn(spec));
   BOOST_CHECK_EQUAL(MUST(stage.kernel().processes().facts(init)).oom_adjust, 200);
   // And so are its children.
-  BOOST_REQUIRE(eventually(stage, seconds(10),
-                           [&] { return named(stage, box, "sleep").size() == 1; }));
+  BOOST_REQUIRE(
+      eventually(stage, seconds(10), [&] { return named(stage, box, "sleep").size() == 1; }));
   const ProcessRef child = named(stage, box, "sleep").front();
   BOOST_CHECK_EQUAL(MUST(stage.kernel().processes().facts(child)).oom_adjust, 200);
 }
@@ -124,8 +123,8 @@ CASE(an_init_is_born_with_its_adjustment) {
 CASE(a_program_is_run_with_its_adjustment) {
   const Box box = MUST(start_box(stage, "c1"));
   MUST(stage.kernel().processes().set_oom_adjust(box.init, 100));
-  ExecSpec spec = command({"/bin/sh", "-c", "cat /proc/self/oom_score_adj"},
-                          {{"PATH", "/bin:/usr/bin"}});
+  ExecSpec spec =
+      command({"/bin/sh", "-c", "cat /proc/self/oom_score_adj"}, {{"PATH", "/bin:/usr/bin"}});
   spec.oom_adjust = 444;
   BOOST_CHECK_EQUAL(MUST(stage.kernel().processes().exec(box.init, spec)).out, "444\n");
   // A program that is run inside is no child of init.
@@ -139,8 +138,8 @@ CASE(facts_name_the_program_its_parent_and_its_user) {
   BOOST_CHECK_EQUAL(init.name, "sh");
   BOOST_CHECK_EQUAL(init.parent, "");
   BOOST_CHECK_EQUAL(init.uid, 0);
-  BOOST_REQUIRE(eventually(stage, seconds(10),
-                           [&] { return named(stage, box, "sleep").size() == 1; }));
+  BOOST_REQUIRE(
+      eventually(stage, seconds(10), [&] { return named(stage, box, "sleep").size() == 1; }));
   const ProcessFacts child = MUST(processes.facts(named(stage, box, "sleep").front()));
   BOOST_CHECK_EQUAL(child.parent, "sh");
   BOOST_CHECK_EQUAL(child.uid, 0);
@@ -149,8 +148,8 @@ CASE(facts_name_the_program_its_parent_and_its_user) {
 CASE(who_lost_its_parent_is_a_child_of_init) {
   const Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", "while true; do sleep 500; done"}));
   MUST(shell_output(stage, box, "vzload cpu --percent 1 --for 1000 >/dev/null 2>&1 &"));
-  BOOST_REQUIRE(eventually(stage, seconds(20),
-                           [&] { return named(stage, box, "vzload").size() == 1; }));
+  BOOST_REQUIRE(
+      eventually(stage, seconds(20), [&] { return named(stage, box, "vzload").size() == 1; }));
   const ProcessRef orphan = named(stage, box, "vzload").front();
   BOOST_CHECK_EQUAL(MUST(stage.kernel().processes().facts(orphan)).parent, "sh");
 }
