@@ -73,8 +73,8 @@ SpawnSpec spawn_spec(const CtSettings& settings, CapabilitySet capabilities) {
   return spec;
 }
 
-Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings,
-                              const OomPolicy& oom, UndoList& undo) {
+Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, const OomPolicy& oom,
+                              UndoList& undo) {
   Kernel& kernel = context.kernel();
   const CtId id = settings.id;
   TH_ASSIGN(const bool has_init, kernel.files().exists_inside(settings.root, kInit));

@@ -108,15 +108,15 @@ struct ExecOutcome {
   std::string err;
 };
 
-/// oom_score_adj of a process (proc(5)): what the OOM killer adds to its size, in thousandths of the
-/// memory in question. kLeastOomAdjust = never chosen. Children inherit it.
+/// oom_score_adj of a process (proc(5)): what the OOM killer adds to its size, in thousandths of
+/// the memory in question. kLeastOomAdjust = never chosen. Children inherit it.
 inline constexpr std::int32_t kLeastOomAdjust = -1000, kMostOomAdjust = 1000;
 
 /// What rules about processes look at.
 struct ProcessFacts {
-  std::string name;        ///< of its program, as the kernel keeps it: the first 15 bytes (comm)
-  std::string parent;      ///< its parent's name; empty when that is not of the same container
-  std::uint32_t uid = 0;   ///< effective, as the node counts
+  std::string name;       ///< of its program, as the kernel keeps it: the first 15 bytes (comm)
+  std::string parent;     ///< its parent's name; empty when that is not of the same container
+  std::uint32_t uid = 0;  ///< effective, as the node counts
   std::int32_t oom_adjust = 0;
   bool operator==(const ProcessFacts&) const = default;
 };

@@ -10,7 +10,9 @@ namespace {
 
 constexpr int kIoExit = 148;
 
-std::string text_of(Bytes bytes) { return exact_size_text(bytes.value); }
+std::string text_of(Bytes bytes) {
+  return exact_size_text(bytes.value);
+}
 
 /// A failed application under the container's name, with the exit code of its kind (spec R2).
 Error refused(const CtSettings& settings, std::string_view what, int exit_code, Error lower) {

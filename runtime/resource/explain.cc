@@ -147,7 +147,8 @@ void tell_ram(Telling t) {
   const auto ram = t.facts.settings.ram();
   t.out.asked = ram ? size_text(to_bytes(*ram).value) : "unlimited";
   t.out.meaning =
-      ram ? "memory and page cache together; at the limit cache goes first, then swap fills, then a "
+      ram ? "memory and page cache together; at the limit cache goes first, then swap fills, then "
+            "a "
             "process inside this container is killed; cache of the template's files counts for the "
             "container that read them first"
           : "limited by the node alone";
@@ -172,8 +173,9 @@ void tell_swap(Telling t) {
     const std::uint64_t kept = t.facts.kept->memory->swap.value;
     t.out.kept = size_text(kept);
     if (const auto soft = soft_bound(t)) {
-      t.out.kept = fmt::format(
-          "virtual: the node has no swap; memory above {} is slowed down instead", size_text(*soft));
+      t.out.kept =
+          fmt::format("virtual: the node has no swap; memory above {} is slowed down instead",
+                      size_text(*soft));
     }
     if (swap && kept == kUnlimited) t.out.kept += ": this kernel does not limit swap";
   }
@@ -193,17 +195,18 @@ void tell_oomguarpages(Telling t) {
         -guarantee_adjust({guarantee}, t.facts.host));
   }
   if (t.facts.kept) {
-    t.out.kept = t.facts.kept->memory_low
-                     ? fmt::format("{} kept from reclaim", size_text(t.facts.kept->memory_low->value))
-                     : std::string("nothing is kept from reclaim: cgroup v1 has no memory.low");
+    t.out.kept =
+        t.facts.kept->memory_low
+            ? fmt::format("{} kept from reclaim", size_text(t.facts.kept->memory_low->value))
+            : std::string("nothing is kept from reclaim: cgroup v1 has no memory.low");
   }
   if (!t.facts.sampled) return;
   const MemorySample& memory = t.facts.sampled->memory;
   t.out.used = size_text(memory.usage.value + memory.swap.value) + " now, with swap";
   if (memory.low_hits && guarantee != 0)
-    t.out.hit = *memory.low_hits == 0 ? std::string("it was never broken")
-                                      : "the node was so short that it was broken: " +
-                                            times(*memory.low_hits);
+    t.out.hit = *memory.low_hits == 0
+                    ? std::string("it was never broken")
+                    : "the node was so short that it was broken: " + times(*memory.low_hits);
 }
 
 void tell_numproc(Telling t) {
@@ -235,8 +238,9 @@ constexpr const char* kNoDisk = "nothing: no disk of this node holds the private
 
 void tell_ioprio(Telling t) {
   t.out.asked = std::to_string(t.facts.settings.ioprio.value_or(kUsualIoPriority));
-  t.out.meaning = fmt::format("weight {} when the disk is short; the default 4 has 100",
-                              to_io_weight(t.facts.settings.ioprio.value_or(kUsualIoPriority)).value);
+  t.out.meaning =
+      fmt::format("weight {} when the disk is short; the default 4 has 100",
+                  to_io_weight(t.facts.settings.ioprio.value_or(kUsualIoPriority)).value);
   if (t.facts.kept) {
     t.out.kept = t.facts.kept->io_weight
                      ? fmt::format("weight {}", t.facts.kept->io_weight->value)

@@ -162,7 +162,8 @@ Result<CgroupLayout> LinuxProcesses::layout() {
   return *layout_;
 }
 
-Result<std::vector<sock_filter>> LinuxProcesses::filter(CapabilitySet capabilities, bool own_users) {
+Result<std::vector<sock_filter>> LinuxProcesses::filter(CapabilitySet capabilities,
+                                                        bool own_users) {
   const std::scoped_lock lock(mutex_);
   auto& known = filters_[{capabilities.mask, own_users}];
   if (known.empty()) {

@@ -301,8 +301,9 @@ BOOST_FIXTURE_TEST_CASE(attributes_of_files_are_the_profiles_affair, Node) {
   const auto refused = shell(init, change);
   BOOST_TEST(!refused.status.success());
   BOOST_TEST(refused.err.find("not supported") != std::string::npos, refused.err);
-  output(init, "for i in 1 2 3 4 5 6 7 8 9; do grep 'not supported' /tmp/err && exit; sleep 1; done; "
-               "exit 1");
+  output(init,
+         "for i in 1 2 3 4 5 6 7 8 9; do grep 'not supported' /tmp/err && exit; sleep 1; done; "
+         "exit 1");
 }
 
 BOOST_FIXTURE_TEST_CASE(an_adjustment_needs_the_right_only_below_zero, Node) {

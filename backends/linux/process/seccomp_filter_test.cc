@@ -128,15 +128,15 @@ BOOST_AUTO_TEST_CASE(projects_of_files_stay_where_root_is_the_nodes) {
   const auto ioctl = [](std::uint64_t request, bool own_users) {
     return ask(~std::uint64_t{0} >> 1, __NR_ioctl, 0, AUDIT_ARCH_X86_64, request, own_users);
   };
-  for (const std::uint64_t request : {std::uint64_t{FS_IOC_FSSETXATTR},
-                                      std::uint64_t{FS_IOC_SETFLAGS},
-                                      std::uint64_t{FS_IOC32_SETFLAGS}}) {
+  for (const std::uint64_t request :
+       {std::uint64_t{FS_IOC_FSSETXATTR}, std::uint64_t{FS_IOC_SETFLAGS},
+        std::uint64_t{FS_IOC32_SETFLAGS}}) {
     BOOST_TEST(ioctl(request, false) == errno_answer(EOPNOTSUPP), request);
     BOOST_TEST(ioctl(request | std::uint64_t{1} << 32U, false) == errno_answer(EOPNOTSUPP));
     BOOST_TEST(ioctl(request, true) == kAllow, request);
   }
-  for (const std::uint64_t request : {std::uint64_t{FS_IOC_FSGETXATTR},
-                                      std::uint64_t{FS_IOC_GETFLAGS}}) {
+  for (const std::uint64_t request :
+       {std::uint64_t{FS_IOC_FSGETXATTR}, std::uint64_t{FS_IOC_GETFLAGS}}) {
     BOOST_TEST(ioctl(request, false) == kAllow, request);
   }
   BOOST_TEST(ask(0, __NR_quotactl_fd) == errno_answer(EPERM));

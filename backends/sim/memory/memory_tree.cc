@@ -266,9 +266,13 @@ std::uint64_t MemoryTree::put_cache(MemoryGroupId home, std::uint64_t wanted) {
   return wanted;
 }
 
-void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) { put_cache(home, pages_up(bytes.value)); }
+void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
+  put_cache(home, pages_up(bytes.value));
+}
 
-void MemoryTree::drop_cache(MemoryGroupId id) { take_cache(id, groups_.at(id).own_cache); }
+void MemoryTree::drop_cache(MemoryGroupId id) {
+  take_cache(id, groups_.at(id).own_cache);
+}
 
 MemorySample MemoryTree::sample(MemoryGroupId id) const {
   const Group& group = groups_.at(id);

@@ -23,11 +23,11 @@ using SharedFileId = std::uint32_t;  ///< a file that several roots show: its in
 /// far as swap is free; then the charge fails and names the account that the kernel would kill:
 /// the one with the largest oom_points() in the subtree (ties: the youngest). Above a soft bound
 /// the same is reclaimed, nothing fails, and high_delay() says how long the charging task sleeps.
-/// What groups are guaranteed (set_low) is taken last: cache and anonymous memory of the others goes
-/// before, and each group from which guaranteed pages are taken counts it.
-/// Pages of a shared file (models 6.4) are there once. They are charged to the group that read them
-/// first, and to another only when they were reclaimed and read again; when the group goes, its
-/// parent takes them over. A group's other cache is reclaimed before them.
+/// What groups are guaranteed (set_low) is taken last: cache and anonymous memory of the others
+/// goes before, and each group from which guaranteed pages are taken counts it. Pages of a shared
+/// file (models 6.4) are there once. They are charged to the group that read them first, and to
+/// another only when they were reclaimed and read again; when the group goes, its parent takes them
+/// over. A group's other cache is reclaimed before them.
 class MemoryTree {
  public:
   MemoryTree() : MemoryTree(Bytes{0}, Bytes{0}) {}
@@ -45,9 +45,9 @@ class MemoryTree {
   /// The guarantee; rounded down to pages, kUnlimited = all of it. Nothing moves at once.
   Bytes set_low(MemoryGroupId group, Bytes low);
   [[nodiscard]] Bytes low(MemoryGroupId group) const { return {groups_.at(group).low}; }
-  /// Bytes of each group of the subtree that a reclaim below `top` leaves alone at first (the kernel's
-  /// memory.elow): what a group is guaranteed and uses; where siblings claim more than the group
-  /// around them has, a part of that in proportion to their claims. `top` itself has none.
+  /// Bytes of each group of the subtree that a reclaim below `top` leaves alone at first (the
+  /// kernel's memory.elow): what a group is guaranteed and uses; where siblings claim more than the
+  /// group around them has, a part of that in proportion to their claims. `top` itself has none.
   [[nodiscard]] std::map<MemoryGroupId, std::uint64_t> protection(MemoryGroupId top) const;
   /// Bytes that can be charged before a soft bound is passed; kUnlimited without a bound, 0 above.
   [[nodiscard]] std::uint64_t room_below_high(MemoryGroupId group) const;
@@ -118,8 +118,9 @@ class MemoryTree {
     [[nodiscard]] std::uint64_t usage() const { return anonymous + cache; }
     template <typename Archive>
     void serialize(Archive& archive) {
-      archive(parent, limit.memory.value, limit.swap.value, high, low, children, accounts, own_cache,
-              own_shared, anonymous, cache, swap, peak, limit_hits, oom_kills, high_hits, low_hits);
+      archive(parent, limit.memory.value, limit.swap.value, high, low, children, accounts,
+              own_cache, own_shared, anonymous, cache, swap, peak, limit_hits, oom_kills, high_hits,
+              low_hits);
     }
   };
   struct Account {
@@ -140,8 +141,8 @@ class MemoryTree {
   [[nodiscard]] std::vector<MemoryGroupId> subtree(MemoryGroupId group) const;
   void change(MemoryGroupId group, std::int64_t anonymous, std::int64_t cache, std::int64_t swap);
   using Protection = std::map<MemoryGroupId, std::uint64_t>;
-  /// Takes up to `wanted` of the subtree's cache, the largest holder first, and of no group more than
-  /// what it uses beyond its protection.
+  /// Takes up to `wanted` of the subtree's cache, the largest holder first, and of no group more
+  /// than what it uses beyond its protection.
   std::uint64_t reclaim_cache(MemoryGroupId group, std::uint64_t wanted, const Protection& kept);
   /// The same of anonymous memory, into swap.
   std::uint64_t swap_out(MemoryGroupId group, std::uint64_t wanted, const Protection& kept);

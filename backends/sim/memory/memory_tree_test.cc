@@ -224,7 +224,8 @@ BOOST_AUTO_TEST_CASE(a_guarantee_is_none_against_the_groups_own_limit) {
 BOOST_AUTO_TEST_CASE(an_adjusted_container_is_taken_last_on_a_full_node) {
   MemoryTree tree(1000_MiB, kNone);
   const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
-  const auto large = tree.add_account(a), small = tree.add_account(b), charging = tree.add_account(b);
+  const auto large = tree.add_account(a), small = tree.add_account(b),
+             charging = tree.add_account(b);
   tree.set_oom_adjust(large, -600);  // guaranteed 600 MiB
   BOOST_TEST(!tree.charge(large, 590_MiB).has_value());
   BOOST_TEST(!tree.charge(small, 300_MiB).has_value());

@@ -128,8 +128,8 @@ class ProcessModel final : public ProcessTable {
   /// itself was killed: touch nothing. `slowed` (optional) takes how long the process must sleep for
   /// it: the delay above a soft bound, and the writing of what was swapped out.
   bool charge(SimProcess& process, Bytes bytes, Duration* slowed = nullptr);
-  /// The file was read through the page cache. Only what lies in a common lower layer is kept in mind;
-  /// private files count as cache when they are written.
+  /// The file was read through the page cache. Only what lies in a common lower layer is kept in
+  /// mind; private files count as cache when they are written.
   void read_cached(const SimProcess& process, std::string_view path) const;
   Status write(const SimProcess& process, const OutputStream& stream, std::string_view text) const;
   [[nodiscard]] FileView view(const SimProcess& process) const { return {node_, process.root}; }

@@ -88,7 +88,8 @@ CASE(limits_are_read_back_as_the_setters_kept_them) {
   kept.quota = MUST(cgroups.set_cpu_quota(kGroup, CpuQuota{.quota = milliseconds(30)}));
   kept.cpus = MUST(cgroups.set_cpus(kGroup, CpuSet{{fresh.cpus->cpus.front()}}));
   kept.memory = MUST(cgroups.set_memory(kGroup, {.memory = {(std::uint64_t{64} << 20) + 5}}));
-  if (high) kept.memory_high = MUST(cgroups.set_memory_high(kGroup, {(std::uint64_t{32} << 20) + 5}));
+  if (high)
+    kept.memory_high = MUST(cgroups.set_memory_high(kGroup, {(std::uint64_t{32} << 20) + 5}));
   if (low) kept.memory_low = MUST(cgroups.set_memory_low(kGroup, {(std::uint64_t{16} << 20) + 5}));
   kept.memory_nodes =
       MUST(cgroups.set_memory_nodes(kGroup, CpuSet{{fresh.memory_nodes->cpus.front()}}));

@@ -226,9 +226,8 @@ void Describer::add(const CgroupSample& sample) {
       sample.cpu.throttled.count(), sample.memory.usage.value, sample.memory.peak.value,
       sample.memory.anonymous.value, sample.memory.cache.value, sample.memory.swap.value,
       sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits,
-      sample.memory.high_hits.value_or(0), sample.memory.low_hits.value_or(0),
-      sample.io.read.value, sample.io.reads,
-      sample.io.written.value, sample.io.writes);
+      sample.memory.high_hits.value_or(0), sample.memory.low_hits.value_or(0), sample.io.read.value,
+      sample.io.reads, sample.io.written.value, sample.io.writes);
   add(sample.io.throttled);
 }
 

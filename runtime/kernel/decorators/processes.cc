@@ -53,7 +53,8 @@ class ObservedProcesses final : public Processes {
         "processes.command_line", {}, [&] { return inner_.command_line(process); }, process);
   }
   Result<ProcessFacts> facts(ProcessRef process) override {
-    return hook_.call("processes.facts", {}, [&] { return inner_.facts(process); }, process);
+    return hook_.call(
+        "processes.facts", {}, [&] { return inner_.facts(process); }, process);
   }
   Result<Effect> set_oom_adjust(ProcessRef process, std::int32_t adjust) override {
     return hook_.call(
