@@ -17,6 +17,10 @@ const char* unit_of(Kind kind) {
     case Kind::throttled_time: return "of time throttled";
     case Kind::oom_bytes: return "MiB";
     case Kind::victim: return "dies";
+    case Kind::io_bandwidth: return "MiB/s";
+    case Kind::io_operations: return "operations/s";
+    case Kind::io_share: return "of what was moved";
+    case Kind::slow_down: return "s";
   }
   return "";
 }
@@ -29,15 +33,22 @@ const char* key_of(Kind kind) {
     case Kind::throttled_time: return "throttled_time";
     case Kind::oom_bytes: return "oom_bytes";
     case Kind::victim: return "victim";
+    case Kind::io_bandwidth: return "io_bandwidth";
+    case Kind::io_operations: return "io_operations";
+    case Kind::io_share: return "io_share";
+    case Kind::slow_down: return "slow_down";
   }
   return "";
 }
 
+std::string number(Kind kind, double value) {
+  if (kind == Kind::oom_bytes || kind == Kind::io_bandwidth) return fmt::format("{:.2f}", value / (1 << 20));
+  return kind == Kind::io_operations ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
+}
+
 std::string value_text(const Figure& figure, bool predicted) {
   if (figure.kind == Kind::victim) return predicted ? figure.predicted_text : figure.measured_text;
-  const double value = predicted ? figure.predicted : figure.measured;
-  if (figure.kind == Kind::oom_bytes) return fmt::format("{:.2f}", value / (1 << 20));
-  return fmt::format("{:.4f}", value);
+  return number(figure.kind, predicted ? figure.predicted : figure.measured);
 }
 
 std::string percent(double part) { return fmt::format("{:.2f} %", part * 100); }
@@ -68,11 +79,15 @@ std::string markdown(const Plan& plan, const Report& report, const std::string& 
     for (const std::string& name : report.disturbed) text += " \"" + name + "\"";
     text += ".\n";
   }
+  if (!report.refused.empty()) {
+    text += "\nRefused by this kernel, so not compared:\n\n";
+    for (const auto& [name, reason] : report.refused) text += "- " + name + ": " + reason + "\n";
+  }
   text += "\n## Every figure\n\n| case | group | predicted | measured | spread | | error |\n|---|---|---|---|---|---|---|\n";
   for (const Figure& figure : report.figures)
     text += fmt::format("| {} | {} | {} | {} | {} | {} | {} |\n", figure.name, figure.group,
                         value_text(figure, true), value_text(figure, false),
-                        figure.spread > 0 ? fmt::format("{:.4f}", figure.spread) : "",
+                        figure.spread > 0 ? number(figure.kind, figure.spread) : "",
                         unit_of(figure.kind), percent(figure.error()));
   return text;
 }
@@ -85,6 +100,7 @@ std::string json(const Plan& plan, const Report& report, const std::string& mach
                       {"measurements", report.measurements},
                       {"discarded", report.discarded},
                       {"disturbed", report.disturbed},
+                      {"refused", report.refused},
                       {"bars", nlohmann::json::array()},
                       {"figures", nlohmann::json::array()}};
   for (const Bar& bar : bars()) {

@@ -256,7 +256,7 @@ class SimCgroups final : public Cgroups {
                       ", and operations are at most " + std::to_string(IoLimit::kMostOperations));
     }
     TH_TRY(check_place(kCall, place));
-    model().io().tree().set_limit(group->io, limit);
+    model().io().tree().set_limit(group->io, limit, gate_.node().engine.now());
     model().io().touch();
     note(kCall, path, limit.bandwidth.value ^ (limit.operations << 1U));
     return limit;
