@@ -59,7 +59,7 @@ struct IoPlan {
   std::vector<IoLoadPlan> loads;
 };
 
-/// How long a process takes to grow to `bytes` in a group with a soft bound.
+/// How much longer a process takes to grow to `bytes` in a group with a soft bound.
 struct SlowPlan {
   Bytes high;
   Bytes bytes;

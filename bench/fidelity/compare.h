@@ -75,10 +75,13 @@ struct Verdict {
 };
 Verdict judge(const Report& report, Kind kind);
 
-/// `heading` describes machine, command and time.
-std::string markdown(const Plan& plan, const Report& report, const std::string& heading);
+/// `heading` describes machine, command and time; `notes` stand between the result and the figures.
+std::string markdown(const Plan& plan, const Report& report, const std::string& heading,
+                     const std::string& notes);
 std::string json(const Plan& plan, const Report& report, const std::string& machine);
 /// Measured across, predicted up: every CPU figure is a dot, the diagonal is a perfect model.
 std::string svg(const Report& report);
+/// One row for each kind of figure: every error as a dot on a logarithmic axis, beside its bars.
+std::string errors_svg(const Report& report);
 
 }  // namespace twinhull::fidelity

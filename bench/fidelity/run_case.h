@@ -53,7 +53,7 @@ using IoOutcome = std::map<std::pair<std::string, bool>, IoFigures>;
 /// All loads run for `length`. Errors: not_supported (the kernel lacks the limit or the weight).
 Result<IoOutcome> run_io_case(const Bed& bed, const Case& plan, Duration length);
 
-/// Seconds that the growth took. Errors: not_supported (no soft bound that slows down).
+/// Seconds that the growth took more than the same growth without a bound. Errors: not_supported (no soft bound that slows down).
 Result<double> run_slow_down_case(const Bed& bed, const Case& plan);
 
 }  // namespace twinhull::fidelity

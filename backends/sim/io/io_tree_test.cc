@@ -178,6 +178,9 @@ BOOST_AUTO_TEST_CASE(an_operations_limit_is_exact_over_time) {
   bench.stream(group, IoDirection::write, 65536);
   bench.run(seconds(100));
   near(bench.tree.sample(group).writes, 7000, 1);
+  bench.tree.set_limit(group, {{kUnlimited}, 79}, bench.now);  // nine of ten slices' parts are lost
+  bench.run(seconds(100));
+  near(bench.tree.sample(group).writes, 14'000, 1);
   BOOST_TEST(bench.tree.sample(group).throttled->count() > 80'000'000'000);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 
 #include "runtime/kernel/units.h"
 
@@ -13,6 +14,13 @@ namespace twinhull::sim {
 /// idle to the end of its slice begins a new one: nothing is saved up.
 struct ThrottleBucket {
   static constexpr Duration kSlice = milliseconds(100);
+
+  /// What a limit of operations a second comes to: each slice allows whole ones, and what is over is
+  /// lost (throtl_trim_slice): 15 act as 10. Below 10 the kernel strays to both sides.
+  static std::uint64_t whole_operations(std::uint64_t limit) {
+    constexpr std::uint64_t kSlices = seconds(1) / kSlice;
+    return limit < kSlices ? limit : limit / kSlices * kSlices;
+  }
 
   Instant begun{};  ///< of the first slice
   Instant paid{};   ///< when the limit has paid for everything that was let through

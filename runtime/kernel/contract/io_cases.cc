@@ -99,6 +99,13 @@ CASE(reads_meet_the_operations_limit) {
   takes(time_of(stage, box, "vzload read /a --block 4K"), 1700, 6000);
 }
 
+CASE(an_operations_limit_acts_in_tens) {
+  NEEDS_LIMITS();
+  // The kernel allows whole operations in each slice of 100 ms: 26 a second are 2 a slice.
+  limit(stage, box, {{kUnlimited}, 26});
+  takes(time_of(stage, box, "vzload write /a --bytes 160K --block 4K --direct"), 1850, 6000);
+}
+
 CASE(large_operations_count_as_few) {
   NEEDS_LIMITS();
   limit(stage, box, kFew);
