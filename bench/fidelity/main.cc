@@ -49,12 +49,14 @@ int main(int argc, char** argv) {
   std::uint64_t seed = 1;
   std::string out = "build/reports", name = "fidelity", only, preface, notes_file;
   std::vector<std::string> families;
+  bool chosen = false;
   app.add_option("--cases", count, "Cases in all: the chosen ones, then generated ones; fewer than chosen: some of each kind")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--seconds", length, "Length of one measurement, at least")->check(CLI::Range(0.1, 600.0));
   app.add_option("--seed", seed, "Of the generated cases");
   app.add_option("--repetitions", repetitions, "Measurements of each CPU case")->check(CLI::Range(1, 100));
   app.add_option("--only", only, "Only cases whose name contains this");
+  app.add_flag("--chosen", chosen, "No generated cases");
   app.add_option("--kind", families, "Only cases of these kinds")
       ->check(CLI::IsMember({"weights", "limits", "memory", "slow-down", "io-limits", "io-shares"}));
   app.add_option("--out", out, "Folder for the report: Markdown, JSON and two plots");
@@ -75,7 +77,7 @@ int main(int argc, char** argv) {
   take(chosen_memory_cases());
   take(chosen_slow_down_cases());
   take(chosen_io_cases());
-  for (unsigned i = 0; plan.cases.size() < count; ++i)
+  for (unsigned i = 0; !chosen && plan.cases.size() < count; ++i)
     plan.cases.push_back(i % 5 == 4 ? generated_io_case(seed, i) : generated_cpu_case(seed, i));
   if (!only.empty())
     std::erase_if(plan.cases, [&](const Case& item) { return item.name.find(only) == std::string::npos; });
@@ -108,6 +110,7 @@ int main(int argc, char** argv) {
   std::string heading = text_of(preface), command = "--cases " + std::to_string(count);
   command += " --seconds " + CLI::detail::to_string(length) + " --seed " + std::to_string(seed) +
              " --repetitions " + std::to_string(repetitions);
+  if (chosen) command += " --chosen";
   for (const std::string& family : families) command += " --kind " + family;
   heading += "\nMeasured on " + describe_machine() + " with `ci/fidelity " + command + "`.\n\n![errors](" + name +
              "-errors.svg)\n\n![predicted against measured](" + name + ".svg)\n";

@@ -18,6 +18,15 @@ std::uint64_t quota_rate(const CpuQuota& quota) {
                                     static_cast<std::uint64_t>(quota.period.count()));
 }
 
+/// A number without pattern for each `i` (the steps of SplitMix64). Its multiples, as parts of 2⁶⁴,
+/// fill the range evenly: a mean over few of them is close to that over all.
+std::uint64_t scattered(std::uint64_t i) {
+  std::uint64_t mixed = i * 0x9e3779b97f4a7c15U;
+  mixed = (mixed ^ mixed >> 30U) * 0xbf58476d1ce4e5b9U;
+  mixed = (mixed ^ mixed >> 27U) * 0x94d049bb133111ebU;
+  return mixed ^ mixed >> 31U;
+}
+
 /// Part of the time that a group stands still which could run at `speed` and gets `bound`.
 std::uint64_t stood(std::uint64_t speed, std::uint64_t bound) {
   speed = std::max(speed, bound);
@@ -400,16 +409,14 @@ std::vector<std::uint64_t> CpuTree::standing(const Level& level, std::uint64_t r
   if (level.takers.empty() && wanted > running) {
     // The kernel starts the period timer of each group at a random offset ("so that timers
     // interleave", init_cfs_bandwidth): what can be predicted is the mean over such offsets.
-    const std::uint64_t draws = limited > 1 ? 16 : 1;
+    const std::uint64_t draws = limited > 1 ? 32 : 1;
     std::vector<std::uint64_t> sums(racers.size(), 0);
     bool played = true;
     for (std::uint64_t draw = 0; draw < draws && played; ++draw) {
-      for (std::size_t i = 0; i < racers.size(); ++i) {
-        if (racers[i].quota == 0) continue;
-        std::uint64_t mixed = (draw * 1'000'003 + i + 1) * 0x9e3779b97f4a7c15U;
-        mixed ^= mixed >> 29;
-        racers[i].phase = mixed * 0xbf58476d1ce4e5b9U % racers[i].period;
-      }
+      for (std::size_t i = 0; i < racers.size(); ++i)
+        if (racers[i].quota != 0)
+          racers[i].phase = static_cast<std::uint64_t>(
+              static_cast<UInt128>(draw * scattered(i)) * racers[i].period >> 64U);
       played = race_for_pools(running, racers);
       for (std::size_t i = 0; i < racers.size(); ++i) sums[i] += racers[i].stands;
     }

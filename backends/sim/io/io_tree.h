@@ -57,6 +57,8 @@ class IoTree {
   void remove_group(IoGroupId group);
   [[nodiscard]] bool has_group(IoGroupId group) const { return groups_.contains(group); }
   void set_weight(IoGroupId group, std::uint64_t weight) { groups_.at(group).weight = weight; }
+  [[nodiscard]] std::uint64_t weight(IoGroupId group) const { return groups_.at(group).weight; }
+  [[nodiscard]] const IoLimit& limit(IoGroupId group) const { return groups_.at(group).limit; }
   /// Acts on what waits already.
   void set_limit(IoGroupId group, const IoLimit& limit, Instant now);
   /// Blocks that one request may hold so that a limit is met evenly: at least 1.

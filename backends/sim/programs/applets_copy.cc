@@ -34,9 +34,17 @@ int take_time(AppletCall& call, Transfer transfer, int status) {
   return std::max(status, make_durable(call.files, transfer, call.name(), call.err));
 }
 
-/// Copies one file or tree; the bytes that were copied are added to `bytes`.
+/// Bytes that reading the file asks of the page cache or the disk: none for a template's, whose
+/// pages are counted by themselves.
+std::uint64_t bytes_to_read(const AppletCall& call, const std::string& path, std::uint64_t size) {
+  if (!call.files.shared_file(path)) return size;
+  call.table.read_cached(call.process, path);
+  return 0;
+}
+
+/// Copies one file or tree, and adds up what was moved.
 int copy_one(AppletCall& call, const std::string& from, std::string to, bool recursive,
-             std::uint64_t& bytes) {
+             Transfer& moved) {
   const std::string source = call.path(from);
   std::string target = call.path(to);
   if (is_directory(call, target)) target += "/" + base_of(from);
@@ -63,7 +71,8 @@ int copy_one(AppletCall& call, const std::string& from, std::string to, bool rec
   }
   const auto copied = call.files.copy_tree(source, target);
   if (!copied) return call.refuse(to, copied.error());
-  bytes += copied->bytes.value;
+  moved.read += bytes_to_read(call, source, copied->bytes.value);
+  moved.write += copied->bytes.value;
   return 0;
 }
 
@@ -76,11 +85,11 @@ int cp(AppletCall& call) {
     return call.refuse("target '" + to + "' is not a directory");
   }
   int status = 0;
-  std::uint64_t bytes = 0;
+  Transfer moved;
   for (std::size_t i = 0; i + 1 < words.operands.size(); ++i) {
-    status = std::max(status, copy_one(call, words.operands[i], to, recursive, bytes));
+    status = std::max(status, copy_one(call, words.operands[i], to, recursive, moved));
   }
-  return take_time(call, {.read = bytes, .write = bytes}, status);
+  return take_time(call, std::move(moved), status);
 }
 
 int mv(AppletCall& call) {
@@ -88,7 +97,7 @@ int mv(AppletCall& call) {
   if (words.operands.size() < 2) return call.refuse("missing operand");
   const std::string& to = words.operands.back();
   int status = 0;
-  std::uint64_t bytes = 0;
+  Transfer copied;
   for (std::size_t i = 0; i + 1 < words.operands.size(); ++i) {
     const std::string source = call.path(words.operands[i]);
     std::string target = call.path(to);
@@ -99,14 +108,14 @@ int mv(AppletCall& call) {
       status = call.refuse(words.operands[i], moved.error());
       continue;
     }
-    if (copy_one(call, source, target, true, bytes) != 0) {
+    if (copy_one(call, source, target, true, copied) != 0) {
       status = 1;
       continue;
     }
     const auto removed = call.files.remove_tree(source);
     if (!removed) status = call.refuse(words.operands[i], removed.error());
   }
-  return take_time(call, {.read = bytes, .write = bytes}, status);
+  return take_time(call, std::move(copied), status);
 }
 
 /// What dd was asked to do.
@@ -251,7 +260,9 @@ int dd(AppletCall& call) {
       transfer.sync = {call.path(dd.to)};
     }
   }
-  if (!dd.from.empty() && !source.zero && !source.random) transfer.read = done;
+  if (!dd.from.empty() && !source.zero && !source.random) {
+    transfer.read = dd.read_direct ? done : bytes_to_read(call, call.path(dd.from), done);
+  }
   transfer.direct_read = dd.read_direct;
   if (dd.read_direct || dd.write_direct) transfer.block = std::min(dd.block, kMostDirect);
   call.err += fmt::format("{}+0 records in\n{}+0 records out\n{} bytes copied\n",
@@ -287,7 +298,7 @@ int sha256sum(AppletCall& call) {
     } else {  // stable and different for different content; not the real function
       call.out += *digest + *digest + *digest + *digest + "  " + name + "\n";
       if (const auto info = call.files.stat_target(path); info && *info) {
-        bytes += (*info)->size.value;
+        bytes += bytes_to_read(call, path, (*info)->size.value);
       }
     }
   }
