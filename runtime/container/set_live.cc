@@ -19,7 +19,8 @@ std::set<ResourcePart> changed_parts(const CtSettings& before, const CtSettings&
   std::set<ResourcePart> parts;
   if (before.cpuunits != after.cpuunits || before.cpulimit != after.cpulimit ||
       before.cpus != after.cpus || before.cpumask != after.cpumask ||
-      before.nodemask != after.nodemask)
+      before.nodemask != after.nodemask ||
+      before.acting_burst_limit() != after.acting_burst_limit())
     parts.insert(ResourcePart::cpu);
   if (before.ram() != after.ram() || before.swap() != after.swap() ||
       before.vm_overcommit_thousandths != after.vm_overcommit_thousandths)
