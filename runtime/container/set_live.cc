@@ -1,6 +1,7 @@
 #include "runtime/container/set_live.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -132,12 +133,18 @@ Status apply_live_disk(Context& context, const CtSettings& before, const CtSetti
 
 Status apply_live(Context& context, const CtSettings& before, const CtSettings& after,
                   ProcessRef init, UndoList& undo) {
+  // Registered first, so that it is undone last: a limit that lets no script inside run must be gone
+  // before one can put the files back.
+  const auto begun = std::make_shared<bool>(false);
+  undo.add(UndoList::When::on_failure, "the files inside",
+           [&context, &before, &after, init, begun]() -> Status {
+             if (!*begun) return {};
+             return configure_inside(context, after, before, init);
+           });
   TH_TRY(apply_limits(context, before, after, undo));
   TH_TRY(apply_live_disk(context, before, after, undo));
   TH_TRY(apply_addresses(context, before, after, init, undo));
-  undo.add(UndoList::When::on_failure, "the files inside", [&context, &before, &after, init] {
-    return configure_inside(context, after, before, init);
-  });
+  *begun = true;
   return configure_inside(context, before, after, init);
 }
 
