@@ -56,6 +56,7 @@ std::vector<std::string> setting(ByteSource& source) {
       {"--name", "web"},          {"--name", "db one"},         {"--description", "two words"},
       {"--onboot", "yes"},        {"--disabled", "yes"},        {"--disabled", "no"},
       {"--userpasswd", "u:secret"}, {"--numproc", "20"},        {"--numproc", "1"},
+      {"--oomguarpages", "4096:unlimited"}, {"--oomguarpages", "0:unlimited"},
       {"--cpuunits", "many"},
       {"--cpulimit", "1200m"},    {"--cpumask", "auto"},        {"--cpumask", "all"},
       {"--nodemask", "0"},        {"--nodemask", "7"},          {"--nodemask", "all"},

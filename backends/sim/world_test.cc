@@ -169,6 +169,18 @@ std::string saved_world(World& world) {
   must(files.remove("/m/etc/profile"));
   must(files.copy_tree("/m/etc", "/t/etc"));
   must(files.append("/t/etc/hosts", "more"));
+  must(kernel.cgroups().create({"101"}));
+  must(kernel.cgroups().set_memory_low({"101"}, {8 << 20}));
+  SpawnSpec init;
+  init.label = "101";
+  init.root = "/m";
+  init.argv = {"/sbin/init"};
+  init.cgroup = {"101"};
+  init.oom_adjust = -7;
+  const ProcessRef started = must(kernel.processes().spawn(init));
+  ExecSpec reader;
+  reader.argv = {"/bin/sha256sum", "/usr/share/bulk/00"};
+  must(kernel.processes().exec(started, reader));
   must(world.power_off("n2"));
   world.advance(seconds(3));
   const CommandId done = must(world.start("n1", "x", [](Kernel&) { return 3; }));
@@ -188,8 +200,14 @@ BOOST_AUTO_TEST_CASE(a_loaded_world_goes_on_as_the_saved_one) {
   BOOST_TEST(*loaded->result(1) == 3);
   const auto go_on = [](World& w) {
     Files& files = w.kernel("n1").files();
-    std::string out =
-        must(files.read("/m/f")) + must(files.digest_tree("/m")) + must(files.digest_tree("/t"));
+    Cgroups& cgroups = w.kernel("n1").cgroups();
+    const MemorySample memory = must(cgroups.sample({"101"})).memory;
+    BOOST_TEST(memory.cache.value >= 32U << 20U);
+    BOOST_TEST(must(cgroups.limits({"101"}, "/")).memory_low->value == 8U << 20U);
+    const ProcessRef init = must(w.kernel("n1").processes().find("101")).value();
+    BOOST_TEST(must(w.kernel("n1").processes().facts(init)).oom_adjust == -7);
+    std::string out = std::to_string(memory.usage.value) + must(files.read("/m/f")) +
+                      must(files.digest_tree("/m")) + must(files.digest_tree("/t"));
     must(files.write("/home/new", "x"));
     out += must(files.read("/m/etc/new"));
     must(w.power_off("n1"));

@@ -43,7 +43,7 @@ class SimulatedBed final : public OwnedBed {
     TH_ASSIGN(root_, mount_root(world_.kernel("n1"), ""));
     return {};
   }
-  Bed bed() override { return {world_.kernel("n1"), root_, {}}; }
+  Bed bed() override { return {world_.kernel("n1"), root_, "/vz", {}}; }
 
  private:
   sim::World world_{1};
@@ -52,10 +52,11 @@ class SimulatedBed final : public OwnedBed {
 
 class RealBed final : public OwnedBed {
  public:
-  Status build() {
+  Status build(RealDisk disk) {
     TestNodeOptions options;
-    options.disk = TestDisk::plain;
-    TH_ASSIGN(node_, TestNode::make("fidelity", options));
+    options.disk = disk == RealDisk::own ? TestDisk::ext4 : TestDisk::plain;
+    options.io_weights = disk == RealDisk::own;
+    TH_ASSIGN(node_, TestNode::make(disk == RealDisk::own ? "fiddisk" : "fidelity", options));
     TH_TRY(node_->install_busybox());
     TH_ASSIGN(root_, mount_root(node_->kernel(), node_->root()));
     sched_param priority{};
@@ -67,7 +68,9 @@ class RealBed final : public OwnedBed {
     return {};
   }
   Bed bed() override {
-    return {node_->kernel(), root_, [this](bool on) { return weigh(on); }};
+    // Calls on the other node in between leave the thread in that one's network namespace.
+    static_cast<void>(node_->enter());
+    return {node_->kernel(), root_, *node_ / "/vz", [this](bool on) { return weigh(on); }};
   }
 
  private:
@@ -94,17 +97,17 @@ class RealBed final : public OwnedBed {
   std::string root_;
 };
 
-template <typename Kind>
-Result<std::unique_ptr<OwnedBed>> make() {
+template <typename Kind, typename... Arguments>
+Result<std::unique_ptr<OwnedBed>> make(Arguments... arguments) {
   auto made = std::make_unique<Kind>();
-  TH_TRY(made->build());
+  TH_TRY(made->build(arguments...));
   return std::unique_ptr<OwnedBed>(std::move(made));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<OwnedBed>> make_simulated_bed() { return make<SimulatedBed>(); }
-Result<std::unique_ptr<OwnedBed>> make_real_bed() { return make<RealBed>(); }
+Result<std::unique_ptr<OwnedBed>> make_real_bed(RealDisk disk) { return make<RealBed>(disk); }
 
 std::string describe_machine() {
   utsname name{};

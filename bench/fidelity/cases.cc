@@ -15,11 +15,11 @@ GroupPlan busy(std::string path, std::uint64_t shares, unsigned threads = 1) {
 }
 
 Case weights(std::string name, std::vector<std::uint32_t> cpus, std::vector<GroupPlan> groups) {
-  return {std::move(name), Family::weights, std::move(cpus), std::move(groups), {}};
+  return {std::move(name), Family::weights, std::move(cpus), std::move(groups), {}, {}, {}};
 }
 
 Case limits(std::string name, std::vector<std::uint32_t> cpus, std::vector<GroupPlan> groups) {
-  return {std::move(name), Family::limits, std::move(cpus), std::move(groups), {}};
+  return {std::move(name), Family::limits, std::move(cpus), std::move(groups), {}, {}, {}};
 }
 
 std::vector<GroupPlan> equal(unsigned count, unsigned threads) {
@@ -98,7 +98,7 @@ std::vector<Case> chosen_cpu_cases() {
                          {around("a", 1024, quota_of(40, p100)), busy("a/x", 1024), busy("a/y", 3072),
                           busy("b", 1024)}));
   cases.push_back(limits("a limit inside a limit", two,
-                         {around("a", 1024, quota_of(80, p100)), limited("a/x", quota_of(20, p100)),
+                         {around("a", 1024, quota_of(60, p100)), limited("a/x", quota_of(20, p100)),
                           busy("a/y", 1024), busy("b", 1024, 2)}));
   cases.push_back(limits("two groups on one CPU, one on the other", two,
                          {pinned(busy("a", 3072, 2), {0}), pinned(busy("b", 1024, 2), {0}),
@@ -120,7 +120,7 @@ std::vector<Case> chosen_cpu_cases() {
 std::vector<Case> chosen_memory_cases() {
   using namespace literals;
   const auto memory = [](std::string name, Bytes limit, std::vector<MemoryStep> steps, bool search) {
-    return Case{std::move(name), Family::memory, {}, {}, {limit, std::move(steps), search}};
+    return Case{std::move(name), Family::memory, {}, {}, {limit, std::move(steps), search}, {}, {}};
   };
   const auto soon = milliseconds(400);
   std::vector<Case> cases;

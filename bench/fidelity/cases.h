@@ -40,8 +40,33 @@ struct MemoryPlan {
   bool search = false;
 };
 
+/// One group of a disk case.
+struct IoGroupPlan {
+  std::string path;
+  std::optional<IoLimit> limit;
+  std::optional<IoWeight> weight;
+};
+
+/// One `vzload` process of a disk case: it moves a file of its own past the page cache all the time.
+struct IoLoadPlan {
+  std::string group;
+  bool reads = false;    ///< or writes
+  std::string block;     ///< bytes of one operation: "64K"
+};
+
+struct IoPlan {
+  std::vector<IoGroupPlan> groups;
+  std::vector<IoLoadPlan> loads;
+};
+
+/// How much longer a process takes to grow to `bytes` in a group with a soft bound.
+struct SlowPlan {
+  Bytes high;
+  Bytes bytes;
+};
+
 /// Whose bars a case is held to.
-enum class Family : std::uint8_t { weights, limits, memory };
+enum class Family : std::uint8_t { weights, limits, memory, io_limits, io_shares, slow_down };
 
 struct Case {
   std::string name;
@@ -49,14 +74,22 @@ struct Case {
   std::vector<std::uint32_t> cpus;  ///< all groups of the case together may use only these
   std::vector<GroupPlan> groups;
   MemoryPlan memory;
+  IoPlan io;
+  SlowPlan slow;
 };
 
 /// The cases chosen by hand: each asks one question. CPU cases use CPUs 0 and 1.
 std::vector<Case> chosen_cpu_cases();
 std::vector<Case> chosen_memory_cases();
+/// Limits of bytes and operations, and shares by weight, on one disk.
+std::vector<Case> chosen_io_cases();
+std::vector<Case> chosen_slow_down_cases();
 
 /// Case `number` of the stream that `seed` begins: the same on every machine. Every third one has
 /// weights only.
 Case generated_cpu_case(std::uint64_t seed, unsigned number);
+
+/// Two to four groups with limits of bytes, of operations or of both.
+Case generated_io_case(std::uint64_t seed, unsigned number);
 
 }  // namespace twinhull::fidelity

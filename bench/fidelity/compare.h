@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/fidelity/beds.h"
@@ -10,7 +11,18 @@
 
 namespace twinhull::fidelity {
 
-enum class Kind : std::uint8_t { share, limited_share, throttled_periods, throttled_time, oom_bytes, victim };
+enum class Kind : std::uint8_t {
+  share,
+  limited_share,
+  throttled_periods,
+  throttled_time,
+  oom_bytes,
+  victim,
+  io_bandwidth,   ///< bytes a second below a limit of bytes
+  io_operations,  ///< operations a second below a limit of operations
+  io_share,       ///< part of what all groups of the case moved
+  slow_down,      ///< seconds
+};
 
 /// One row of the table.
 struct Figure {
@@ -35,6 +47,8 @@ struct Report {
   std::vector<Figure> figures;
   unsigned measurements = 0, discarded = 0;
   std::vector<std::string> disturbed;  ///< cases that no repetition measured undisturbed
+  /// Cases that the real kernel refused, with its reason; the simulator was not asked.
+  std::vector<std::pair<std::string, std::string>> refused;
 };
 
 /// The bars of one kind: largest allowed median and worst error.
@@ -45,8 +59,14 @@ struct Bar {
 };
 const std::vector<Bar>& bars();
 
+/// Where cases run on the real kernel.
+struct RealBeds {
+  OwnedBed& plain;
+  OwnedBed* disk = nullptr;  ///< for disk cases; needed when the plan has some
+};
+
 /// Runs every case on both. Progress goes to the error stream.
-Result<Report> compare(const Plan& plan, OwnedBed& simulated, OwnedBed& real);
+Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds& real);
 
 struct Verdict {
   std::size_t count = 0;
@@ -55,10 +75,13 @@ struct Verdict {
 };
 Verdict judge(const Report& report, Kind kind);
 
-/// `heading` describes machine, command and time.
-std::string markdown(const Plan& plan, const Report& report, const std::string& heading);
+/// `heading` describes machine, command and time; `notes` stand between the result and the figures.
+std::string markdown(const Plan& plan, const Report& report, const std::string& heading,
+                     const std::string& notes);
 std::string json(const Plan& plan, const Report& report, const std::string& machine);
 /// Measured across, predicted up: every CPU figure is a dot, the diagonal is a perfect model.
 std::string svg(const Report& report);
+/// One row for each kind of figure: every error as a dot on a logarithmic axis, beside its bars.
+std::string errors_svg(const Report& report);
 
 }  // namespace twinhull::fidelity

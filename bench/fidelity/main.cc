@@ -22,65 +22,105 @@ bool put(const std::filesystem::path& path, const std::string& text) {
   return static_cast<bool>(stream);
 }
 
+std::string text_of(const std::string& file) {
+  if (file.empty()) return {};
+  std::ifstream stream(file);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+const char* family_name(Family family) {
+  switch (family) {
+    case Family::weights: return "weights";
+    case Family::limits: return "limits";
+    case Family::memory: return "memory";
+    case Family::slow_down: return "slow-down";
+    case Family::io_limits: return "io-limits";
+    case Family::io_shares: return "io-shares";
+  }
+  return "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"fidelity: predicted by the simulator beside measured on the real kernel"};
-  unsigned count = 60, repetitions = 3;
+  unsigned count = 100, repetitions = 3;
   double length = 4, fail_above = 0;
   std::uint64_t seed = 1;
-  std::string out = "build/reports", only, preface;
-  bool no_memory = false;
-  app.add_option("--cases", count, "Cases in all; first chosen ones, then generated ones")
+  std::string out = "build/reports", name = "fidelity", only, preface, notes_file;
+  std::vector<std::string> families;
+  bool chosen = false;
+  app.add_option("--cases", count, "Cases in all: the chosen ones, then generated ones; fewer than chosen: some of each kind")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--seconds", length, "Length of one measurement, at least")->check(CLI::Range(0.1, 600.0));
   app.add_option("--seed", seed, "Of the generated cases");
   app.add_option("--repetitions", repetitions, "Measurements of each CPU case")->check(CLI::Range(1, 100));
   app.add_option("--only", only, "Only cases whose name contains this");
-  app.add_flag("--no-memory", no_memory, "Leave the memory cases out");
-  app.add_option("--out", out, "Folder for fidelity.md, fidelity.json and fidelity.svg");
+  app.add_flag("--chosen", chosen, "No generated cases");
+  app.add_option("--kind", families, "Only cases of these kinds")
+      ->check(CLI::IsMember({"weights", "limits", "memory", "slow-down", "io-limits", "io-shares"}));
+  app.add_option("--out", out, "Folder for the report: Markdown, JSON and two plots");
+  app.add_option("--name", name, "What its files are called");
   app.add_option("--preface", preface, "File that the Markdown begins with")->check(CLI::ExistingFile);
+  app.add_option("--notes", notes_file, "File that stands after the result")->check(CLI::ExistingFile);
   app.add_option("--fail", fail_above, "Exit with 3 when a median error is above this many percent");
   CLI11_PARSE(app, argc, argv);
 
   Plan plan;
   plan.length = Duration(static_cast<std::int64_t>(length * 1e9));
   plan.repetitions = repetitions;
-  std::vector<Case> memory = no_memory ? std::vector<Case>{} : chosen_memory_cases();
-  for (Case& item : chosen_cpu_cases()) plan.cases.push_back(std::move(item));
-  // A short run takes some of each kind: the chosen CPU cases first.
-  const std::size_t room = count > memory.size() ? count - memory.size() : 0;
-  if (plan.cases.size() > room && count < plan.cases.size()) {
-    plan.cases.resize(std::max<std::size_t>(1, count - std::min<std::size_t>(count / 3, memory.size())));
-  }
-  memory.resize(std::min<std::size_t>(memory.size(), count - std::min<std::size_t>(count, plan.cases.size())));
-  for (unsigned i = 0; plan.cases.size() + memory.size() < count; ++i)
-    plan.cases.push_back(generated_cpu_case(seed, i));
-  std::move(memory.begin(), memory.end(), std::back_inserter(plan.cases));
+  // The chosen ones of every kind, then generated ones: one of disk limits for every four of CPU.
+  const auto take = [&](std::vector<Case> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(plan.cases));
+  };
+  take(chosen_cpu_cases());
+  take(chosen_memory_cases());
+  take(chosen_slow_down_cases());
+  take(chosen_io_cases());
+  for (unsigned i = 0; !chosen && plan.cases.size() < count; ++i)
+    plan.cases.push_back(i % 5 == 4 ? generated_io_case(seed, i) : generated_cpu_case(seed, i));
   if (!only.empty())
     std::erase_if(plan.cases, [&](const Case& item) { return item.name.find(only) == std::string::npos; });
+  if (!families.empty())
+    std::erase_if(plan.cases, [&](const Case& item) {
+      return std::find(families.begin(), families.end(), family_name(item.family)) == families.end();
+    });
+  if (count < plan.cases.size()) {  // a short run takes some of each kind
+    std::vector<Case> some;
+    for (std::size_t i = 0; i < count; ++i) some.push_back(plan.cases[i * plan.cases.size() / count]);
+    plan.cases = std::move(some);
+  }
+  if (plan.cases.empty()) return std::fprintf(stderr, "fidelity: no case is of that name and kind\n"), 1;
 
   const auto simulated = make_simulated_bed();
   if (!simulated) return std::fprintf(stderr, "fidelity: %s\n", simulated.error().message().c_str()), 1;
-  const auto real = make_real_bed();
+  const auto real = make_real_bed(RealDisk::plain);
   if (!real) return std::fprintf(stderr, "fidelity: %s\n", real.error().message().c_str()), 1;
-  const auto report = compare(plan, **simulated, **real);
+  std::unique_ptr<OwnedBed> disk;
+  if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
+        return item.family == Family::io_limits || item.family == Family::io_shares;
+      })) {
+    auto made = make_real_bed(RealDisk::own);
+    if (!made) return std::fprintf(stderr, "fidelity: %s\n", made.error().message().c_str()), 1;
+    disk = std::move(*made);
+  }
+  const auto report = compare(plan, **simulated, {**real, disk.get()});
   if (!report) return std::fprintf(stderr, "fidelity: %s\n", report.error().message().c_str()), 1;
 
-  std::string heading;
-  if (!preface.empty()) {
-    std::ifstream stream(preface);
-    heading.assign(std::istreambuf_iterator<char>(stream), {});
-  }
-  heading += "\nMeasured on " + describe_machine() + " with `ci/fidelity --cases " + std::to_string(count) +
-             " --seconds " + CLI::detail::to_string(length) + " --seed " + std::to_string(seed) +
-             " --repetitions " + std::to_string(repetitions) + "`.\n\n![predicted against measured](fidelity.svg)\n";
+  std::string heading = text_of(preface), command = "--cases " + std::to_string(count);
+  command += " --seconds " + CLI::detail::to_string(length) + " --seed " + std::to_string(seed) +
+             " --repetitions " + std::to_string(repetitions);
+  if (chosen) command += " --chosen";
+  for (const std::string& family : families) command += " --kind " + family;
+  heading += "\nMeasured on " + describe_machine() + " with `ci/fidelity " + command + "`.\n\n![errors](" + name +
+             "-errors.svg)\n\n![predicted against measured](" + name + ".svg)\n";
   std::error_code ignored;  // a folder that cannot be made shows in the first file
   std::filesystem::create_directories(out, ignored);
   const std::filesystem::path folder(out);
-  const std::string table = markdown(plan, *report, heading);
-  if (!put(folder / "fidelity.md", table) || !put(folder / "fidelity.svg", svg(*report)) ||
-      !put(folder / "fidelity.json", json(plan, *report, describe_machine())))
+  const std::string table = markdown(plan, *report, heading, text_of(notes_file));
+  if (!put(folder / (name + ".md"), table) || !put(folder / (name + ".svg"), svg(*report)) ||
+      !put(folder / (name + "-errors.svg"), errors_svg(*report)) ||
+      !put(folder / (name + ".json"), json(plan, *report, describe_machine())))
     return 1;
   std::printf("%s", table.substr(table.find("\n## Result")).c_str());
   if (fail_above <= 0) return 0;

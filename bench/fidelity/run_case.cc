@@ -3,74 +3,12 @@
 #include <chrono>
 #include <vector>
 
+#include "bench/fidelity/setting.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/processes.h"
 
 namespace twinhull::fidelity {
 namespace {
-
-constexpr auto kTop = "case";
-
-/// Groups and processes of one case; gone with it.
-class Setting {
- public:
-  explicit Setting(const Bed& bed) : bed_(bed) {}
-  ~Setting() {
-    // What cannot be removed now goes with the node.
-    static_cast<void>(clear());
-  }
-  Setting(const Setting&) = delete;
-  Setting& operator=(const Setting&) = delete;
-
-  Cgroups& groups() const { return bed_.kernel.cgroups(); }
-
-  Status add(const std::string& path) {
-    TH_TRY(groups().create({path}));
-    made_.push_back(path);
-    return {};
-  }
-
-  Result<ProcessRef> spawn(const std::string& label, const std::string& group,
-                           const std::vector<std::string>& arguments) {
-    SpawnSpec spec;
-    spec.label = label;
-    spec.root = bed_.root;
-    spec.argv = {"/usr/bin/vzload"};
-    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
-    spec.environment = {{"PATH", "/usr/bin:/bin"}};
-    spec.hostname = label;
-    spec.cgroup = {group};
-    TH_ASSIGN(const ProcessRef init, bed_.kernel.processes().spawn(spec));
-    started_.push_back(init);
-    return init;
-  }
-
-  Status clear() {
-    if (made_.empty()) return {};
-    TH_TRY(groups().kill_all({made_.front()}));
-    for (const ProcessRef& process : started_)
-      TH_TRY(bed_.kernel.processes().wait_gone(process, seconds(20)));
-    started_.clear();
-    while (!made_.empty()) {
-      Result<Effect> removed = groups().remove({made_.back()});
-      // A dead process leaves its group a moment after it is gone.
-      for (int tries = 0; tries < 100 && !removed && removed.error().code == ErrorCode::busy; ++tries) {
-        TH_TRY(bed_.kernel.clock().sleep(milliseconds(20)));
-        removed = groups().remove({made_.back()});
-      }
-      if (!removed) return std::move(removed).error();
-      made_.pop_back();
-    }
-    return {};
-  }
-
- private:
-  const Bed& bed_;
-  std::vector<std::string> made_;
-  std::vector<ProcessRef> started_;
-};
-
-std::string below(const std::string& path) { return std::string(kTop) + "/" + path; }
 
 Status build(Setting& setting, const Case& plan) {
   Cgroups& groups = setting.groups();

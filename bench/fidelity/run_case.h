@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "bench/fidelity/cases.h"
 #include "runtime/kernel/kernel.h"
@@ -15,6 +16,7 @@ namespace twinhull::fidelity {
 struct Bed {
   Kernel& kernel;
   std::string root;  ///< mounted root directory with /usr/bin/vzload
+  std::string disk;  ///< a path on the disk that holds what is written below `root`
   /// Called with true when all loads of a CPU case run and before they are measured, with false
   /// afterwards: keeps the rest of a machine away meanwhile.
   std::function<Status(bool)> measuring;
@@ -39,5 +41,19 @@ struct MemoryOutcome {
   std::uint64_t oom_kills = 0;
 };
 Result<MemoryOutcome> run_memory_case(const Bed& bed, const Case& plan);
+
+/// What the loads of one group moved in one direction, as they report it.
+struct IoFigures {
+  double bytes = 0;       ///< a second
+  double operations = 0;  ///< a second
+};
+/// By path of the group, and whether it read.
+using IoOutcome = std::map<std::pair<std::string, bool>, IoFigures>;
+
+/// All loads run for `length`. Errors: not_supported (the kernel lacks the limit or the weight).
+Result<IoOutcome> run_io_case(const Bed& bed, const Case& plan, Duration length);
+
+/// Seconds that the growth took more than the same growth without a bound. Errors: not_supported (no soft bound that slows down).
+Result<double> run_slow_down_case(const Bed& bed, const Case& plan);
 
 }  // namespace twinhull::fidelity

@@ -14,6 +14,7 @@ struct Layout {
   std::string root;
 
   [[nodiscard]] std::string global_config() const { return root + "/etc/vz/vz.conf"; }
+  [[nodiscard]] std::string oom_groups() const { return root + "/etc/vz/oom-groups.conf"; }
   [[nodiscard]] std::string config_directory() const { return root + "/etc/vz/conf"; }
   [[nodiscard]] std::string names_directory() const { return root + "/etc/vz/names"; }
   [[nodiscard]] std::string distributions_directory() const { return root + "/etc/vz/conf/dists"; }

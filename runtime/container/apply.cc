@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/container/live.h"
+#include "runtime/container/oom.h"
 #include "runtime/kernel/files.h"
 #include "runtime/network/venet.h"
 
@@ -69,6 +70,8 @@ Status reapply(Context& context, CtId id) {
   if (area) TH_TRY(resource::apply_disk_limit(kernel, settings, /*strict=*/false));
   if (!init) return {};
   TH_TRY(resource::apply_resources(kernel, group_of(id), settings));
+  TH_ASSIGN(const OomPolicy oom, oom_policy(context, settings));
+  TH_TRY(apply_oom(context, id, *init, oom, {.guarantee = true, .tell = false}));
   return reapply_network(context, id, *init, settings.addresses);
 }
 

@@ -1,6 +1,8 @@
 #include <optional>
 #include <utility>
 
+#include "runtime/container/live.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/kernel/files.h"
@@ -41,7 +43,13 @@ void connect(Context& context, ExecSpec& spec, bool wants_input) {
   }
 }
 
-Result<ExecOutcome> run(Context& context, ProcessRef init, const ExecSpec& spec) {
+/// Runs a program inside. OOM groups act on it, and anew on all that runs by now.
+Result<ExecOutcome> run(Context& context, CtId id, ProcessRef init, ExecSpec spec) {
+  // A damaged configuration is no reason to lock the operator out: then nothing is guaranteed.
+  const Result<ContainerConfig> config = load_effective_config(context, id);
+  TH_ASSIGN(const OomPolicy oom, oom_policy(context, config ? config->settings : CtSettings{}));
+  TH_TRY(apply_oom(context, id, init, oom, {.tell = false}));
+  spec.oom_adjust = oom_adjust_of(oom, spec.argv.front());
   Result<ExecOutcome> outcome = context.kernel().processes().exec(init, spec);
   if (!outcome && outcome.error().code == ErrorCode::timed_out)
     return with_default_exit_code(std::move(outcome).error(), ExitCode::exec_timeout);
@@ -101,7 +109,7 @@ Result<int> execute(Context& context, CtId id, ExecKind kind,
     spec.argv = {"/bin/sh", "-c", joined(words)};
   }
   connect(context, spec, from_input);
-  TH_ASSIGN(const ExecOutcome outcome, run(context, init, spec));
+  TH_ASSIGN(const ExecOutcome outcome, run(context, id, init, spec));
   show(context, outcome);
   if (kind == ExecKind::exec)
     return outcome.status.success() ? 0 : to_int(ExitCode::command_failed);
@@ -128,7 +136,7 @@ Result<int> enter(Context& context, CtId id, const std::string& command) {
   } else if (command.empty()) {
     spec.input = context.session.read_input();
   }
-  TH_ASSIGN(const ExecOutcome outcome, run(context, init, spec));
+  TH_ASSIGN(const ExecOutcome outcome, run(context, id, init, spec));
   show(context, outcome);
   if (!context.reporter.quiet())
     context.session.console.out("exited from Container " + id.text() + "\n");
@@ -147,7 +155,7 @@ Result<int> run_script(Context& context, CtId id, const std::string& script_path
             load_ct_settings(kernel, context.layout(), context.node, id));
   TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));
   if (init) {
-    TH_ASSIGN(const ExecOutcome outcome, run(context, *init, spec));
+    TH_ASSIGN(const ExecOutcome outcome, run(context, id, *init, spec));
     show(context, outcome);
     return outcome.status.shell_code();
   }

@@ -61,7 +61,9 @@ Result<ExplainedContainer> explain(Context& context, CtId id,
                                .disk = {},
                                .mechanism = QuotaMechanism::none};
   if (state.init) {
-    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(id)));
+    // The limits of disk I/O are those of the private area's disk.
+    const std::string place = state.has_private ? effective.settings.private_area : "";
+    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(id), place));
     TH_ASSIGN(facts.sampled, kernel.cgroups().sample(group_of(id)));
     TH_ASSIGN(const Instant started, kernel.processes().started_at(*state.init));
     facts.uptime = kernel.clock().now() - started;

@@ -258,7 +258,7 @@ Result<ExplainedContainer> explain_node_itself(Context& context,
                                .disk = {},
                                .mechanism = QuotaMechanism::none};
   if (there) {
-    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(kNode)));
+    TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(kNode), config.settings.private_area));
     TH_ASSIGN(facts.sampled, kernel.cgroups().sample(group_of(kNode)));
   }
   ExplainedContainer made;

@@ -8,6 +8,7 @@
 
 #include "runtime/container/apply.h"
 #include "runtime/container/distribution.h"
+#include "runtime/container/oom.h"
 #include "runtime/network/venet.h"
 #include "runtime/resource/resources.h"
 
@@ -24,7 +25,8 @@ std::set<ResourcePart> changed_parts(const CtSettings& before, const CtSettings&
       before.acting_burst_limit() != after.acting_burst_limit())
     parts.insert(ResourcePart::cpu);
   if (before.ram() != after.ram() || before.swap() != after.swap() ||
-      before.vm_overcommit_thousandths != after.vm_overcommit_thousandths)
+      before.vm_overcommit_thousandths != after.vm_overcommit_thousandths ||
+      resource::memory_guarantee(before) != resource::memory_guarantee(after))
     parts.insert(ResourcePart::memory);
   if (before.numproc() != after.numproc()) parts.insert(ResourcePart::tasks);
   if (before.ioprio != after.ioprio || before.iolimit != after.iolimit ||
@@ -60,6 +62,21 @@ Status apply_limits(Context& context, const CtSettings& before, const CtSettings
             resource::apply_resources(kernel, group, after, parts, /*strict=*/true));
   report(context, applied);
   return {};
+}
+
+/// OOM groups act on what runs by now; a changed guarantee on all.
+Status apply_oom_choice(Context& context, const CtSettings& before, const CtSettings& after,
+                        ProcessRef init, UndoList& undo) {
+  TH_ASSIGN(const OomPolicy policy, oom_policy(context, after));
+  const bool changed = resource::memory_guarantee(before) != resource::memory_guarantee(after);
+  if (changed) {
+    undo.add(UndoList::When::on_failure, "the earlier guarantee",
+             [&context, &before, init]() -> Status {
+               TH_ASSIGN(const OomPolicy earlier, oom_policy(context, before));
+               return apply_oom(context, before.id, init, earlier, {.guarantee = true});
+             });
+  }
+  return apply_oom(context, after.id, init, policy, {.guarantee = changed});
 }
 
 Status apply_addresses(Context& context, const CtSettings& before, const CtSettings& after,
@@ -142,6 +159,7 @@ Status apply_live(Context& context, const CtSettings& before, const CtSettings& 
              return configure_inside(context, after, before, init);
            });
   TH_TRY(apply_limits(context, before, after, undo));
+  TH_TRY(apply_oom_choice(context, before, after, init, undo));
   TH_TRY(apply_live_disk(context, before, after, undo));
   TH_TRY(apply_addresses(context, before, after, init, undo));
   *begun = true;

@@ -4,6 +4,7 @@
 #include "runtime/container/apply.h"
 #include "runtime/container/distribution.h"
 #include "runtime/container/live.h"
+#include "runtime/container/oom.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/privileges.h"
 #include "runtime/container/recovery.h"
@@ -72,7 +73,8 @@ SpawnSpec spawn_spec(const CtSettings& settings, CapabilitySet capabilities) {
   return spec;
 }
 
-Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, UndoList& undo) {
+Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, const OomPolicy& oom,
+                              UndoList& undo) {
   Kernel& kernel = context.kernel();
   const CtId id = settings.id;
   TH_ASSIGN(const bool has_init, kernel.files().exists_inside(settings.root, kInit));
@@ -95,6 +97,8 @@ Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, Undo
   }
   TH_TRY(restrict_devices(context, id, capabilities));
   SpawnSpec spec = spawn_spec(settings, capabilities);
+  spec.oom_adjust = oom_adjust_of(oom, kInit);
+  tell_guarantee(context, oom);
   for (const ResourceLimit& limit : spec.limits)
     context.reporter.say("Setting open files limit: " + std::to_string(limit.hard) +
                          " for each process");
@@ -153,7 +157,8 @@ Status run_start(Context& context, const CtSettings& settings, const StartOption
     undo.add(UndoList::When::on_failure, "unmount " + settings.root,
              [&context, &settings, scripts] { return unmount_root(context, settings, scripts); });
   }
-  TH_ASSIGN(const ProcessRef init, spawn_init(context, settings, undo));
+  TH_ASSIGN(const OomPolicy oom, oom_policy(context, settings));
+  TH_ASSIGN(const ProcessRef init, spawn_init(context, settings, oom, undo));
   if (!settings.addresses.empty())
     undo.add(UndoList::When::on_failure, {StepKind::remove_link, network::node_device(id), {}});
   TH_TRY(add_network(context, id, init, settings.addresses));
@@ -161,11 +166,14 @@ Status run_start(Context& context, const CtSettings& settings, const StartOption
     TH_TRY(configure_inside(context, settings, init));
     TH_TRY(run_inside_script(context, id, init, "start"));
   }
+  // What runs by now; the guarantee is init's from the start and inherited.
   if (!options.wait) {
+    TH_TRY(apply_oom(context, id, init, oom));
     context.reporter.say("Container start in progress...");
     return {};
   }
   TH_TRY(wait_until_up(context, settings, init));
+  TH_TRY(apply_oom(context, id, init, oom));
   context.reporter.say("Container was started");
   return {};
 }

@@ -47,7 +47,9 @@ struct MemoryLimit {
 /// Relative weight among siblings for the time of a busy disk: 1…1000, default 100 (the scale of
 /// the BFQ scheduler). It decides nothing while the disk has time for everybody.
 struct IoWeight {
+  static constexpr std::uint64_t kLeast = 1, kMost = 1000;
   std::uint64_t value = 100;
+  [[nodiscard]] constexpr bool valid() const { return value >= kLeast && value <= kMost; }
   auto operator<=>(const IoWeight&) const = default;
 };
 
@@ -56,8 +58,18 @@ struct IoWeight {
 /// much. (PVC counted both together, spec F4.28; no kernel of today can, and the simulator does as
 /// Linux does.)
 struct IoLimit {
-  BytesPerSecond bandwidth{kUnlimited};    ///< at least 1
-  std::uint64_t operations = kUnlimited;   ///< a second: 1…4294967294
+  /// The throttle counts bytes in 63 bits, and operations in 32 with the last number as "no limit".
+  static constexpr std::uint64_t kLeast = 1, kMostBandwidth = ~std::uint64_t{0} >> 1U,
+                                 kMostOperations = 0xFFFF'FFFE;
+  BytesPerSecond bandwidth{kUnlimited};   ///< kLeast…kMostBandwidth, or kUnlimited
+  std::uint64_t operations = kUnlimited;  ///< a second: kLeast…kMostOperations, or kUnlimited
+  [[nodiscard]] constexpr bool valid_bandwidth() const {
+    return bandwidth.value == kUnlimited ||
+           (bandwidth.value >= kLeast && bandwidth.value <= kMostBandwidth);
+  }
+  [[nodiscard]] constexpr bool valid_operations() const {
+    return operations == kUnlimited || (operations >= kLeast && operations <= kMostOperations);
+  }
   bool operator==(const IoLimit&) const = default;
 };
 
@@ -78,6 +90,8 @@ struct MemorySample {
   std::optional<Bytes> kernel;  ///< page tables, stacks, slabs; the simulator has none
   std::uint64_t limit_hits = 0;  ///< charges that met the limit; v1 of recent kernels counts none
   std::optional<std::uint64_t> high_hits;  ///< charges above the soft bound (v2 memory.events high)
+  /// Reclaims that had to take what set_memory_low protects (v2 memory.events low).
+  std::optional<std::uint64_t> low_hits;
   std::uint64_t oom_kills = 0;
 };
 
@@ -109,7 +123,13 @@ struct CgroupLimits {
   std::optional<CpuQuota> quota;
   std::optional<CpuSet> cpus;
   std::optional<MemoryLimit> memory;
+  std::optional<Bytes> memory_high = {};  ///< soft bound; kUnlimited = none
+  std::optional<Bytes> memory_low = {};   ///< guarantee; 0 = none
+  std::optional<CpuSet> memory_nodes = {};
   std::optional<std::uint64_t> pids;
+  std::optional<IoWeight> io_weight =
+      {};                          ///< std::nullopt also: nothing on that disk heeds weights
+  std::optional<IoLimit> io = {};  ///< std::nullopt also: no disk was asked for, or is there
   bool operator==(const CgroupLimits&) const = default;
 };
 
@@ -148,6 +168,13 @@ class Cgroups {
   /// slowed down, the more the further (models 6.3), and nothing is refused or killed. kUnlimited
   /// lifts it. Rounded down to pages. Errors: not_supported (v1 has no bound that slows down).
   virtual Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) = 0;
+  /// Memory that reclaim leaves to the group while others have any that is not protected
+  /// (models 6.3): other groups' pages go first, those below the guarantee only when nothing else
+  /// is left. Among siblings whose guarantees are together more than the group around them is
+  /// guaranteed, that is divided by what each uses of its own. It is no reserve, and the OOM killer
+  /// does not look at it. 0 lifts it, kUnlimited protects all. Rounded down to pages. Returns what
+  /// was kept. Errors: not_supported (v1 protects nothing).
+  virtual Result<Bytes> set_memory_low(const CgroupPath& path, Bytes low) = 0;
   /// Tasks (processes and threads) in the subtree; kUnlimited lifts the limit.
   virtual Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) = 0;
   /// Weight of the group on every disk. `place` is a path on the disk that matters: the call is
@@ -175,8 +202,9 @@ class Cgroups {
   /// Processes in the subtree, ascending by number.
   virtual Result<std::vector<ProcessRef>> processes(const CgroupPath& path) = 0;
   virtual Result<CgroupSample> sample(const CgroupPath& path) = 0;
-  /// Reads the limits back; never not_supported.
-  virtual Result<CgroupLimits> limits(const CgroupPath& path) = 0;
+  /// Reads the limits back, those of disk I/O for the disk that holds `place`; an empty `place`
+  /// leaves them out. Never not_supported. Errors: not_found (group, `place`), invalid_argument.
+  virtual Result<CgroupLimits> limits(const CgroupPath& path, const std::string& place) = 0;
 };
 
 }  // namespace twinhull

@@ -17,8 +17,8 @@ namespace twinhull {
 enum class Feature : std::uint8_t {
   containers,       ///< namespaces, pivot_root and cgroups: the least that start needs
   overlay,
-  cpu_shares, cpu_quota, cpuset, memory_limit, swap_limit, memory_high, pids_limit, device_rules,
-  freezer,
+  cpu_shares, cpu_quota, cpuset, memory_limit, swap_limit, memory_high, memory_low, pids_limit,
+  device_rules, freezer,
   io_weight,        ///< the disk of the private areas heeds weights
   io_limit,
   seccomp, user_namespace,

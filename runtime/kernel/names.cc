@@ -23,8 +23,8 @@ std::string_view to_string(QuotaMechanism mechanism) {
 std::string_view to_string(Feature feature) {
   static constexpr std::array<std::string_view, kFeatureCount> names = {
       "containers", "overlay", "cpu_shares", "cpu_quota", "cpuset", "memory_limit", "swap_limit",
-      "memory_high", "pids_limit", "device_rules", "freezer", "io_weight", "io_limit", "seccomp",
-      "user_namespace", "tree_quota_bytes", "tree_quota_inodes", "veth", "bridge", "channels",
+      "memory_high", "memory_low", "pids_limit", "device_rules", "freezer", "io_weight", "io_limit",
+      "seccomp", "user_namespace", "tree_quota_bytes", "tree_quota_inodes", "veth", "bridge", "channels",
       "proc_view", "raise_limits"};
   return names[static_cast<std::size_t>(feature)];
 }

@@ -81,6 +81,7 @@ struct SpawnSpec {
   bool seccomp = true;               ///< refuse the system calls that endanger the node
   std::optional<IdMapping> user_namespace;
   std::string console_log;           ///< file inside the root that init's output goes to; empty = /dev/null
+  std::optional<std::int32_t> oom_adjust;  ///< see set_oom_adjust; std::nullopt = the caller's own
 };
 
 /// Where a program's standard streams go.
@@ -98,12 +99,26 @@ struct ExecSpec {
   std::string input;              ///< standard input under Streams::capture
   Streams streams = Streams::capture;
   std::optional<Duration> timeout;  ///< afterwards the program is killed: timed_out
+  std::optional<std::int32_t> oom_adjust;  ///< see set_oom_adjust; std::nullopt = the caller's own
 };
 
 struct ExecOutcome {
   ExitStatus status;
   std::string out;  ///< at most 16 MiB are kept
   std::string err;
+};
+
+/// oom_score_adj of a process (proc(5)): what the OOM killer adds to its size, in thousandths of
+/// the memory in question. kLeastOomAdjust = never chosen. Children inherit it.
+inline constexpr std::int32_t kLeastOomAdjust = -1000, kMostOomAdjust = 1000;
+
+/// What rules about processes look at.
+struct ProcessFacts {
+  std::string name;       ///< of its program, as the kernel keeps it: the first 15 bytes (comm)
+  std::string parent;     ///< its parent's name; empty when that is not of the same container
+  std::uint32_t uid = 0;  ///< effective, as the node counts
+  std::int32_t oom_adjust = 0;
+  bool operator==(const ProcessFacts&) const = default;
 };
 
 struct LabeledProcess {
@@ -149,6 +164,12 @@ class Processes {
   virtual Result<std::optional<ProcessRef>> lookup(std::int32_t pid) = 0;
   /// Command line of a live process, for messages; empty when it is gone.
   virtual Result<std::string> command_line(ProcessRef process) = 0;
+  /// Errors: not_running.
+  virtual Result<ProcessFacts> facts(ProcessRef process) = 0;
+  /// Gives a process its oom_score_adj. Effect::none when it has it, or is gone. Errors:
+  /// invalid_argument (outside of kLeastOomAdjust…kMostOomAdjust), not_permitted (lower than
+  /// somebody with that right set it before, or than 0, and this node lacks Feature::raise_limits).
+  virtual Result<Effect> set_oom_adjust(ProcessRef process, std::int32_t adjust) = 0;
   /// When the process was started, on the node's monotonic clock. Errors: not_running.
   virtual Result<Instant> started_at(ProcessRef process) = 0;
   /// Sets the host name of the running container of `init`; its own root may lack the right.

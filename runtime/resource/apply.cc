@@ -3,17 +3,15 @@
 #include "runtime/config/setting_values.h"
 #include "runtime/resource/beancounters.h"
 #include "runtime/resource/resources.h"
+#include "runtime/resource/size_text.h"
 
 namespace twinhull::resource {
 namespace {
 
 constexpr int kIoExit = 148;
 
-std::string size_text(Bytes bytes) {
-  if (bytes.value == kUnlimited) return "unlimited";
-  constexpr std::uint64_t kMega = std::uint64_t{1} << 20;
-  if (bytes.value % kMega == 0) return fmt::format("{} MiB", bytes.value / kMega);
-  return fmt::format("{} KiB", bytes.value / 1024);
+std::string text_of(Bytes bytes) {
+  return exact_size_text(bytes.value);
 }
 
 /// A failed application under the container's name, with the exit code of its kind (spec R2).
@@ -59,17 +57,18 @@ class Application {
     }
     if (*kept != wish) {
       report_.warnings.push_back(fmt::format(
-          "memory: asked for {} + {} swap, the kernel keeps {} + {}", size_text(wish.memory),
-          size_text(wish.swap), size_text(kept->memory), size_text(kept->swap)));
+          "memory: asked for {} + {} swap, the kernel keeps {} + {}", text_of(wish.memory),
+          text_of(wish.swap), text_of(kept->memory), text_of(kept->swap)));
     }
     if (soft.value != kUnlimited) {
       report_.lines.push_back(fmt::format("Setting memory limit: {}, swap: {} (virtual)",
-                                          size_text(asked.memory), size_text(asked.swap)));
+                                          text_of(asked.memory), text_of(asked.swap)));
     } else if (wish != MemoryLimit{}) {
       report_.lines.push_back(fmt::format("Setting memory limit: {}, swap: {}",
-                                          size_text(kept->memory), size_text(kept->swap)));
+                                          text_of(kept->memory), text_of(kept->swap)));
     }
-    return slow_down_above(soft);
+    TH_TRY(slow_down_above(soft));
+    return guarantee();
   }
 
   Status tasks() {
@@ -102,6 +101,25 @@ class Application {
     if (absent(kept.error()) && soft.value == kUnlimited) return {};
     return refused(settings_, "the bound of virtual swap (--ram, --swap)", 1,
                    std::move(kept).error());
+  }
+
+  Status guarantee() {
+    auto kept = kernel_.cgroups().set_memory_low(group_, plan_.guarantee);
+    if (!kept) {
+      if (!absent(kept.error())) {
+        return refused(settings_, "the memory guarantee (--oomguarpages)", 1,
+                       std::move(kept).error());
+      }
+      if (plan_.guarantee.value != 0) {
+        report_.warnings.push_back("oomguarpages: memory is not kept from reclaim: " +
+                                   kept.error().message());
+      }
+      return {};
+    }
+    if (plan_.guarantee.value != 0) {
+      report_.lines.push_back(fmt::format("Setting memory guarantee: {}", text_of(*kept)));
+    }
+    return {};
   }
 
   Status shares() {
@@ -290,8 +308,8 @@ Result<ApplyReport> apply_disk_limit(Kernel& kernel, const CtSettings& settings,
     TH_ASSIGN(const QuotaMechanism mechanism, kernel.quotas().mechanism(settings.private_area));
     if (kept->bytes != plan.disk.bytes) {
       report.warnings.push_back(fmt::format("disk space: asked for {}, {} keeps {}",
-                                            size_text(plan.disk.bytes), to_string(mechanism),
-                                            size_text(kept->bytes)));
+                                            text_of(plan.disk.bytes), to_string(mechanism),
+                                            text_of(kept->bytes)));
     }
     if (kept->inodes != plan.disk.inodes) {
       report.warnings.push_back(fmt::format(
@@ -306,7 +324,7 @@ Result<ApplyReport> apply_disk_limit(Kernel& kernel, const CtSettings& settings,
     report.warnings.emplace_back("soft disk limits are kept but not enforced; the hard ones act");
   }
   if (plan.disk != TreeLimit{}) {
-    report.lines.push_back(fmt::format("Setting disk quota: {}, {} inodes", size_text(kept->bytes),
+    report.lines.push_back(fmt::format("Setting disk quota: {}, {} inodes", text_of(kept->bytes),
                                        quantity_text(kept->inodes.value)));
   }
   return report;

@@ -58,6 +58,8 @@ std::vector<std::string> unenforced_settings(const CtSettings& settings) {
   std::vector<std::string> names;
   for (const auto& [name, pair] : settings.beancounters) {
     if (name == "numproc" || name == "avnumproc" || name == "numfile") continue;
+    if (name == "oomguarpages")
+      continue;  // what acts of it, and what not, is told where it is applied
     if (pair.limit != kUnlimited || pair.barrier != kUnlimited) names.push_back(name);
   }
   if (settings.vm_overcommit_thousandths.value_or(0) != 0) names.emplace_back("vm_overcommit");

@@ -7,23 +7,10 @@
 
 #include "runtime/config/setting_values.h"
 #include "runtime/resource/resources.h"
+#include "runtime/resource/size_text.h"
 
 namespace twinhull::resource {
 namespace {
-
-std::string size_text(std::uint64_t bytes) {
-  if (bytes == kUnlimited) return "unlimited";
-  constexpr std::array<std::pair<std::uint64_t, const char*>, 3> kUnits = {
-      {{std::uint64_t{1} << 30, "GiB"}, {std::uint64_t{1} << 20, "MiB"}, {1024, "KiB"}}};
-  for (const auto& [unit, name] : kUnits) {
-    if (bytes < unit) continue;
-    // Tenths, cut: an exact amount never looks larger than it is.
-    const std::uint64_t tenths = bytes / unit * 10 + bytes % unit * 10 / unit;
-    return tenths % 10 == 0 ? fmt::format("{} {}", tenths / 10, name)
-                            : fmt::format("{}.{} {}", tenths / 10, tenths % 10, name);
-  }
-  return fmt::format("{} B", bytes);
-}
 
 std::string time_text(Duration length) {
   if (length < seconds(1)) return fmt::format("{} ms", length / milliseconds(1));
@@ -157,6 +144,22 @@ void tell_cpumask(Telling t) {
   if (t.facts.kept && t.facts.kept->cpus) t.out.kept = "CPUs " + t.facts.kept->cpus->text();
 }
 
+void tell_nodemask(Telling t) {
+  t.out.asked = cpu_mask_text(t.facts.settings.nodemask);
+  t.out.meaning = t.facts.settings.nodemask && !t.facts.settings.nodemask->automatic
+                      ? "its memory comes from these memory nodes only"
+                      : "its memory comes from every memory node";
+  if (t.facts.kept && t.facts.kept->memory_nodes)
+    t.out.kept = "memory nodes " + t.facts.kept->memory_nodes->text();
+}
+
+/// The soft bound, where one is set: RAM of a container whose swap is virtual.
+std::optional<std::uint64_t> soft_bound(Telling t) {
+  if (!t.facts.kept || !t.facts.kept->memory_high) return std::nullopt;
+  const std::uint64_t high = t.facts.kept->memory_high->value;
+  return high == kUnlimited ? std::nullopt : std::optional(high);
+}
+
 void tell_memory_hits(Telling t) {
   if (!t.facts.sampled) return;
   const MemorySample& memory = t.facts.sampled->memory;
@@ -174,11 +177,16 @@ void tell_ram(Telling t) {
   const auto ram = t.facts.settings.ram();
   t.out.asked = ram ? size_text(to_bytes(*ram).value) : "unlimited";
   t.out.meaning =
-      ram ? "memory and page cache together; at the limit cache goes first, then swap fills, then a "
-            "process inside this container is killed"
+      ram ? "memory and page cache together; at the limit cache goes first, then swap fills, then "
+            "a "
+            "process inside this container is killed; cache of the template's files counts for the "
+            "container that read them first"
           : "limited by the node alone";
-  if (t.facts.kept && t.facts.kept->memory)
+  if (t.facts.kept && t.facts.kept->memory) {
     t.out.kept = size_text(t.facts.kept->memory->memory.value);
+    if (const auto soft = soft_bound(t))
+      t.out.kept += fmt::format(", slowed down above {}", size_text(*soft));
+  }
   if (t.facts.sampled) {
     const MemorySample& memory = t.facts.sampled->memory;
     t.out.used = fmt::format("{} now ({} of it cache), {} at most", size_text(memory.usage.value),
@@ -194,9 +202,41 @@ void tell_swap(Telling t) {
   if (t.facts.kept && t.facts.kept->memory) {
     const std::uint64_t kept = t.facts.kept->memory->swap.value;
     t.out.kept = size_text(kept);
+    if (const auto soft = soft_bound(t)) {
+      t.out.kept =
+          fmt::format("virtual: the node has no swap; memory above {} is slowed down instead",
+                      size_text(*soft));
+    }
     if (swap && kept == kUnlimited) t.out.kept += ": this kernel does not limit swap";
   }
   if (t.facts.sampled) t.out.used = size_text(t.facts.sampled->memory.swap.value) + " now";
+}
+
+void tell_oomguarpages(Telling t) {
+  const std::uint64_t guarantee = memory_guarantee(t.facts.settings).value;
+  t.out.asked = guarantee == 0 ? std::string("nothing") : size_text(guarantee);
+  if (guarantee == 0) {
+    t.out.meaning = "nothing is guaranteed; when the node is short its size alone counts";
+  } else {
+    t.out.meaning = fmt::format(
+        "while it uses no more, memory of others is taken first; when the node has none left, each "
+        "of its processes counts {} thousandths of the node's memory less (oom_score_adj), where "
+        "the node may set that",
+        -guarantee_adjust({guarantee}, t.facts.host));
+  }
+  if (t.facts.kept) {
+    t.out.kept =
+        t.facts.kept->memory_low
+            ? fmt::format("{} kept from reclaim", size_text(t.facts.kept->memory_low->value))
+            : std::string("nothing is kept from reclaim: cgroup v1 has no memory.low");
+  }
+  if (!t.facts.sampled) return;
+  const MemorySample& memory = t.facts.sampled->memory;
+  t.out.used = size_text(memory.usage.value + memory.swap.value) + " now, with swap";
+  if (memory.low_hits && guarantee != 0)
+    t.out.hit = *memory.low_hits == 0
+                    ? std::string("it was never broken")
+                    : "the node was so short that it was broken: " + times(*memory.low_hits);
 }
 
 void tell_numproc(Telling t) {
@@ -221,10 +261,21 @@ void tell_io_counts(Telling t) {
     t.out.hit = "waited for it: " + time_text(*io.throttled) + " in all";
 }
 
+std::string per_second(std::uint64_t bound, const std::string& text) {
+  return bound == kUnlimited ? std::string("no limit") : text + "/s";
+}
+constexpr const char* kNoDisk = "nothing: no disk of this node holds the private area";
+
 void tell_ioprio(Telling t) {
-  t.out.asked = std::to_string(t.facts.settings.ioprio.value_or(4));
-  t.out.meaning = fmt::format("weight {} when the disk is short; the default 4 has 100",
-                              to_io_weight(t.facts.settings.ioprio.value_or(4)).value);
+  t.out.asked = std::to_string(t.facts.settings.ioprio.value_or(kUsualIoPriority));
+  t.out.meaning =
+      fmt::format("weight {} when the disk is short; the default 4 has 100",
+                  to_io_weight(t.facts.settings.ioprio.value_or(kUsualIoPriority)).value);
+  if (t.facts.kept) {
+    t.out.kept = t.facts.kept->io_weight
+                     ? fmt::format("weight {}", t.facts.kept->io_weight->value)
+                     : std::string("nothing: the disk of the private area heeds no weights");
+  }
   tell_io_counts(t);
 }
 
@@ -232,6 +283,11 @@ void tell_iolimit(Telling t) {
   const std::uint64_t limit = t.facts.settings.iolimit.value_or(0);
   t.out.asked = limit == 0 ? std::string("unlimited") : size_text(limit) + "/s";
   t.out.meaning = "read at most so fast, and write at most so fast";
+  if (t.facts.kept) t.out.kept = kNoDisk;
+  if (t.facts.kept && t.facts.kept->io) {
+    const std::uint64_t kept = t.facts.kept->io->bandwidth.value;
+    t.out.kept = per_second(kept, size_text(kept));
+  }
   tell_io_counts(t);
 }
 
@@ -239,6 +295,11 @@ void tell_iopslimit(Telling t) {
   const std::uint64_t limit = t.facts.settings.iopslimit.value_or(0);
   t.out.asked = limit == 0 ? std::string("unlimited") : std::to_string(limit) + "/s";
   t.out.meaning = "at most so many reads, and so many writes, a second";
+  if (t.facts.kept) t.out.kept = kNoDisk;
+  if (t.facts.kept && t.facts.kept->io) {
+    const std::uint64_t kept = t.facts.kept->io->operations;
+    t.out.kept = per_second(kept, std::to_string(kept));
+  }
   tell_io_counts(t);
 }
 
@@ -290,8 +351,10 @@ const std::vector<Row>& table() {
       {"burst-cpulimit", {"BURST_CPULIMIT"}, false, tell_burst_cpulimit},
       {"cpus", {"CPUS"}, false, tell_cpus},
       {"cpumask", {"CPUMASK"}, false, tell_cpumask},
+      {"nodemask", {"NODEMASK"}, false, tell_nodemask},
       {"ram", {"PHYSPAGES"}, true, tell_ram},
       {"swap", {"SWAPPAGES"}, false, tell_swap},
+      {"oomguarpages", {"OOMGUARPAGES"}, false, tell_oomguarpages},
       {"numproc", {"NUMPROC"}, false, tell_numproc},
       {"diskspace", {"DISKSPACE"}, true, tell_diskspace},
       {"diskinodes", {"DISKINODES"}, false, tell_diskinodes},

@@ -113,6 +113,50 @@ BOOST_AUTO_TEST_CASE(a_burst_limit_in_force_says_why) {
   BOOST_TEST(shown);
 }
 
+BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
+  Facts facts(
+      "NODEMASK=\"1\"\nCPUMASK=\"auto\"\nPHYSPAGES=\"16384:16384\"\nSWAPPAGES=\"16384\"\n"
+      "OOMGUARPAGES=\"8192:unlimited\"\nIOPRIO=\"7\"\nIOLIMIT=\"1048576\"\nIOPSLIMIT=\"50\"\n");
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  facts.host.memory = {1000 * kMebi};
+  facts.kept = CgroupLimits{};
+  facts.kept->memory = MemoryLimit{{128 * kMebi}, {0}};
+  facts.kept->memory_high = Bytes{64 * kMebi};
+  facts.kept->memory_low = Bytes{32 * kMebi};
+  facts.kept->memory_nodes = CpuSet{{1}};
+  facts.kept->io_weight = IoWeight{160};
+  facts.kept->io = IoLimit{{kMebi}, 50};
+  facts.sampled = CgroupSample{};
+  facts.sampled->memory.low_hits = 2;
+  BOOST_TEST(facts.one("nodemask").kept == "memory nodes 1");
+  BOOST_TEST(facts.one("ram").kept == "128 MiB, slowed down above 64 MiB");
+  BOOST_TEST(facts.one("swap").kept ==
+             "virtual: the node has no swap; memory above 64 MiB is slowed down instead");
+  BOOST_TEST(facts.one("oomguarpages").asked == "32 MiB");
+  BOOST_TEST(facts.one("oomguarpages").kept == "32 MiB kept from reclaim");
+  BOOST_TEST(facts.one("oomguarpages").meaning.find(" 32 thousandths") != std::string::npos);
+  BOOST_TEST(facts.one("oomguarpages").hit == "the node was so short that it was broken: 2 times");
+  BOOST_TEST(facts.one("ioprio").kept == "weight 160");
+  BOOST_TEST(facts.one("iolimit").kept == "1 MiB/s");
+  BOOST_TEST(facts.one("iopslimit").kept == "50/s");
+  facts.kept->io = IoLimit{};
+  facts.kept->io_weight.reset();
+  facts.kept->memory_high = Bytes{kUnlimited};
+  facts.kept->memory_low.reset();
+  BOOST_TEST(facts.one("ram").kept == "128 MiB");
+  BOOST_TEST(facts.one("swap").kept == "0 B");
+  BOOST_TEST(facts.one("oomguarpages").kept ==
+             "nothing is kept from reclaim: cgroup v1 has no memory.low");
+  BOOST_TEST(facts.one("ioprio").kept == "nothing: the disk of the private area heeds no weights");
+  BOOST_TEST(facts.one("iolimit").kept == "no limit");
+  BOOST_TEST(facts.one("iopslimit").kept == "no limit");
+  facts.kept->io.reset();
+  BOOST_TEST(facts.one("iolimit").kept == "nothing: no disk of this node holds the private area");
+  facts.kept.reset();
+  for (const char* const name : {"nodemask", "ram", "swap", "oomguarpages", "ioprio", "iolimit"})
+    BOOST_TEST(facts.one(name).kept.empty(), name);
+}
+
 BOOST_AUTO_TEST_CASE(disks_say_what_counts_them) {
   Facts facts("DISKSPACE=\"1024:2048\"\nDISKINODES=\"10:20\"\n");
   BOOST_TEST(facts.one("diskspace").kept ==

@@ -156,6 +156,7 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
   } else if (settings.swap()) {
     plan.warnings.emplace_back("swap is not limited: SWAPPAGES acts only together with PHYSPAGES");
   }
+  plan.guarantee = memory_guarantee(settings);
   plan.tasks = settings.numproc().value_or(kUnlimited);
 
   plan.io_weight = to_io_weight(settings.ioprio.value_or(kUsualIoPriority));

@@ -61,6 +61,34 @@ BOOST_AUTO_TEST_CASE(a_limit_above_the_node_is_a_warning) {
   BOOST_TEST(plan().warnings.empty());
 }
 
+BOOST_AUTO_TEST_CASE(only_a_stated_guarantee_acts) {
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  settings.physpages = BarrierLimit{25600, 25600};  // 100 MiB
+  BOOST_TEST(plan().guarantee.value == 0U);
+  settings.beancounters["oomguarpages"] = {12800, kUnlimited};
+  BOOST_TEST(plan().guarantee.value == 50 * kMebi);
+  // No more than it may use, which is what "unlimited" comes to.
+  settings.beancounters["oomguarpages"] = {kUnlimited, kUnlimited};
+  BOOST_TEST(plan().guarantee.value == 100 * kMebi);
+  settings.swappages = BarrierLimit{0, 12800};
+  BOOST_TEST(plan().guarantee.value == 150 * kMebi);
+  settings.physpages.reset();
+  BOOST_TEST(plan().guarantee.value == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_guarantee_is_taken_off_each_process) {
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  host.memory = {1000 * kMebi};
+  BOOST_TEST(guarantee_adjust({0}, host) == 0);
+  BOOST_TEST(guarantee_adjust({100 * kMebi}, host) == -100);
+  BOOST_TEST(guarantee_adjust({100 * kMebi + kPageSize}, host) == -101);  // never too little
+  host.swap = {1000 * kMebi};
+  BOOST_TEST(guarantee_adjust({100 * kMebi}, host) == -50);
+  BOOST_TEST(guarantee_adjust({5000 * kMebi}, host) == -999);
+  host.memory = host.swap = {0};
+  BOOST_TEST(guarantee_adjust({100 * kMebi}, host) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_mask_is_cut_to_what_is_online) {
   settings.cpumask = CpuMaskSetting{false, CpuSet{{2, 3, 4}}};
   BOOST_TEST(plan().cpus->text() == "2-3");

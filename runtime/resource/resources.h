@@ -35,6 +35,17 @@ IoWeight to_io_weight(std::uint32_t priority);
 /// `percent` of one CPU as a quota in each period of 100 ms.
 CpuQuota to_quota(std::uint64_t percent);
 
+/// What a container is guaranteed by a stated OOMGUARPAGES (spec R10), no more than it may use at
+/// all; 0 = nothing: a guarantee that is only derived from RAM would put every container before the
+/// node's own programs. (VMGUARPAGES promises allocations, which no kernel of today counts or
+/// refuses.)
+Bytes memory_guarantee(const CtSettings& settings);
+
+/// oom_score_adj that takes the guarantee off the size of each process when the whole node is
+/// short: what is below is taken last. All processes of a container get the same, so that inside
+/// its own limit the choice stays as it is. 0 … -999.
+std::int32_t guarantee_adjust(Bytes guarantee, const HostInfo& host);
+
 /// What a container gets from the kernel. Every field is explicit, so that applying a plan again
 /// also lifts what was lifted in the settings.
 struct ResourcePlan {
@@ -43,6 +54,7 @@ struct ResourcePlan {
   std::optional<CpuSet> cpus;     ///< std::nullopt = all
   std::optional<CpuSet> memory_nodes;  ///< NODEMASK; std::nullopt = all
   MemoryLimit memory;
+  Bytes guarantee{0};                 ///< memory_guarantee()
   std::uint64_t tasks = kUnlimited;   ///< numproc
   IoWeight io_weight;
   IoLimit io;                         ///< on the disk of the private area
@@ -73,8 +85,9 @@ struct ApplyReport {
 /// A disk priority that cannot act is no broken promise but a pity: refused only when `strict`
 /// (vzctl set), a warning otherwise.
 /// Swap is virtual (spec F4.14) where the node has none and the kernel can slow down: memory up to
-/// RAM + swap, with the soft bound at RAM. Errors carry exit 2 (CPU), 146 (CPU mask), 149 (memory
-/// nodes), 1 (memory and counts), 148 (disk I/O).
+/// RAM + swap, with the soft bound at RAM. A guarantee that this kernel cannot keep is a warning
+/// that names the mechanism. Errors carry exit 2 (CPU), 146 (CPU mask), 149 (memory nodes), 1
+/// (memory and counts), 148 (disk I/O).
 Result<ApplyReport> apply_resources(Kernel& kernel, const CgroupPath& group,
                                     const CtSettings& settings,
                                     const std::set<ResourcePart>& parts = {ResourcePart::cpu,

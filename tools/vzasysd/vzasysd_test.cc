@@ -35,7 +35,7 @@ struct Fixture : SimulatedNode {
     return look();
   }
   std::optional<CpuQuota> quota() {
-    return kernel().cgroups().limits(CgroupPath{"101"}).value().quota;
+    return kernel().cgroups().limits(CgroupPath{"101"}, "").value().quota;
   }
   /// A container that uses all it gets.
   void busy(const std::string& options) {

@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(the_node_counts_with_its_own_units) {
   BOOST_TEST(done("vzcpucheck").starts_with("Current CPU utilization: 4000\n"));
   done("vzctl set 0 --cpuunits 3000 --save");
   BOOST_TEST(done("vzcpucheck").starts_with("Current CPU utilization: 3000\n"));
-  BOOST_TEST(kernel().cgroups().limits(CgroupPath{"0"}).value().shares.value().value == 3072U);
+  BOOST_TEST(kernel().cgroups().limits(CgroupPath{"0"}, "").value().shares.value().value == 3072U);
   // Another program holds CT 0's lock no longer, and nothing else was made.
   BOOST_TEST(kernel().files().list("/vz/lock").value().empty());
   write("/etc/vz/conf/0.conf", "CPUUNITS=many\n");

@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(both_ends_limit_their_tools) {
     write(node, "/etc/vz/vz.conf", "VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=64M\n");
   ok("n1", "vzmigrate n2 101");
   for (const char* node : {"n1", "n2"}) {
-    const auto limits = kernel(node).cgroups().limits(CgroupPath{"2"});
+    const auto limits = kernel(node).cgroups().limits(CgroupPath{"2"}, "");
     BOOST_REQUIRE_MESSAGE(limits, node << (limits ? "" : limits.error().message()));
     BOOST_TEST(limits->memory.value().memory.value == 64U << 20);
   }

@@ -24,7 +24,8 @@ Need need_of(Feature feature) {
     case Feature::cpuset: return {"cpuset"};
     case Feature::memory_limit: return {"memory"};
     case Feature::swap_limit: return {"memory", "memory.memsw.limit_in_bytes"};
-    case Feature::memory_high: return {"memory"};
+    case Feature::memory_high:
+    case Feature::memory_low: return {"memory"};
     case Feature::pids_limit: return {"pids"};
     case Feature::device_rules: return {"devices"};
     default: return {"freezer"};
@@ -72,6 +73,9 @@ Support cgroup_support(Feature feature) {
   }
   if (feature == Feature::memory_high && layout->kind != CgroupLayoutKind::v2) {
     return {false, "cgroup v1 has no memory bound that slows down (memory.high is of cgroup v2)"};
+  }
+  if (feature == Feature::memory_low && layout->kind != CgroupLayoutKind::v2) {
+    return {false, "cgroup v1 guarantees no memory to a group (memory.low is of cgroup v2)"};
   }
   const auto need = need_of(feature);
   if (layout->kind != CgroupLayoutKind::v2) return v1_support(*layout, feature, need);

@@ -22,7 +22,8 @@ std::unique_ptr<Cgroups> make_cgroups(const std::string& prefix, CgroupLayout la
                                       std::unique_ptr<CgroupTree> tree);
 
 /// Whether the mounted hierarchies have what cpu_shares, cpu_quota, cpuset, memory_limit,
-/// swap_limit, pids_limit, device_rules or freezer need. Precondition: one of these features.
+/// swap_limit, memory_high, memory_low, pids_limit, device_rules or freezer need. Precondition: one
+/// of these features.
 Support cgroup_support(Feature feature);
 
 /// The same for io_weight and io_limit, which depend on the disk that holds `place`.

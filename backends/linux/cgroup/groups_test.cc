@@ -81,6 +81,7 @@ struct Machine {
                   {"cpuset.cpus.effective", "0-3\n"},
                   {"memory.max", "max\n"},
                   {"memory.high", "max\n"},
+                  {"memory.low", "0\n"},
                   {"memory.current", "0\n"},
                   {"memory.swap.max", "max\n"},
                   {"pids.max", "max\n"}});
@@ -476,6 +477,64 @@ BOOST_AUTO_TEST_CASE(a_missing_controller_is_named) {
   BOOST_TEST(quota.error().detail.find("controller cpu") != std::string::npos,
              quota.error().message());
   refused(groups.set_pids({"none"}, 5), "not_found");
+}
+
+BOOST_AUTO_TEST_CASE(v2_guarantees_are_handed_down_by_the_nodes_groups) {
+  Machine machine(CgroupLayoutKind::v2);
+  Cgroups& groups = machine.with_group();
+  BOOST_REQUIRE(groups.create({"d"}));
+  const auto kept = groups.set_memory_low({"c"}, {(std::uint64_t{1} << 20) + 5});
+  BOOST_REQUIRE(kept);
+  BOOST_TEST(kept->value == std::uint64_t{1} << 20);
+  BOOST_REQUIRE(groups.set_memory_low({"d"}, {8192}));
+  BOOST_TEST(machine.file("unified", "c/memory.low") == "1048576");
+  BOOST_TEST(machine.file("unified", "memory.low") == "1056768");
+  BOOST_TEST(machine.state.files["/cg/unified/node/memory.low"] == "1056768");
+  // The mount's root is not ours.
+  BOOST_TEST(!machine.state.files.contains("/cg/unified/memory.low"));
+  BOOST_REQUIRE(groups.remove({"c"}));
+  BOOST_TEST(machine.file("unified", "memory.low") == "8192");
+  BOOST_REQUIRE(groups.set_memory_low({"d"}, {kUnlimited}));
+  BOOST_TEST(machine.file("unified", "memory.low") == "max");
+  BOOST_REQUIRE(groups.set_memory_low({"d"}, {0}));
+  BOOST_TEST(machine.file("unified", "memory.low") == "0");
+}
+
+BOOST_AUTO_TEST_CASE(v2_groups_of_others_above_the_nodes_are_left_alone) {
+  Machine machine(CgroupLayoutKind::v2);
+  Cgroups& groups = machine.with_group();
+  machine.state.marks.erase("/cg/unified/node");
+  machine.state.files["/cg/unified/node/memory.low"] = "77";
+  BOOST_REQUIRE(groups.set_memory_low({"c"}, {8192}));
+  BOOST_TEST(machine.file("unified", "memory.low") == "8192");
+  BOOST_TEST(machine.state.files["/cg/unified/node/memory.low"] == "77");
+}
+
+BOOST_AUTO_TEST_CASE(v1_guarantees_nothing) {
+  for (const auto kind : {CgroupLayoutKind::v1, CgroupLayoutKind::hybrid}) {
+    Machine machine(kind);
+    Cgroups& groups = machine.with_group();
+    refused(groups.set_memory_low({"c"}, {8192}), "not_supported");
+    refused(groups.set_memory_low({"no"}, {8192}), "not_found");
+    const auto limits = groups.limits({"c"}, {});
+    BOOST_REQUIRE(limits);
+    BOOST_TEST(!limits->memory_low);
+    BOOST_TEST(!limits->memory_high);
+    BOOST_TEST((limits->memory_nodes == CpuSet{{0}}));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(v2_bounds_on_memory_are_read_back) {
+  Machine machine(CgroupLayoutKind::v2);
+  Cgroups& groups = machine.with_group();
+  machine.file("unified", "c/memory.high") = "65536\n";
+  machine.file("unified", "c/memory.low") = "4096\n";
+  machine.file("unified", "c/cpuset.mems.effective") = "0-1\n";
+  const auto limits = groups.limits({"c"}, {});
+  BOOST_REQUIRE(limits);
+  BOOST_TEST(limits->memory_high->value == 65536U);
+  BOOST_TEST(limits->memory_low->value == 4096U);
+  BOOST_TEST((limits->memory_nodes == CpuSet{{0, 1}}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

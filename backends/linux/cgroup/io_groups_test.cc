@@ -26,7 +26,7 @@ struct Machine {
     if (kind == CgroupLayoutKind::v1) {
       layout.hierarchies.push_back(
           {.mount = "/cg", .root = "/", .controllers = {with_controller ? "blkio" : "pids"}});
-      files.insert({{"pids.current", "0\n"}, {"pids.events", "max 0\n"}});
+      files.insert({{"pids.current", "0\n"}, {"pids.events", "max 0\n"}, {"pids.max", "max\n"}});
       if (with_controller) {
         files.insert({{"blkio.throttle.read_bps_device", ""},
                       {"blkio.throttle.write_bps_device", ""},
@@ -177,6 +177,33 @@ BOOST_AUTO_TEST_CASE(texts_of_the_kernel_are_understood) {
   const BlockDevice disk{"8:0", "sda"};
   BOOST_TEST((parse_io_max("8:16 rbps=5 wbps=5 riops=max wiops=max\n", disk) == IoLimit{}));
   BOOST_TEST((parse_io_max("8:0 rbps=5 wbps=7 riops=max wiops=9\n", disk) == IoLimit{{5}, 9}));
+}
+
+BOOST_AUTO_TEST_CASE(limits_of_a_disk_are_read_back) {
+  for (const auto kind : kKinds) {
+    Machine machine(kind);
+    Cgroups& groups = *machine.groups;
+    BOOST_REQUIRE(groups.set_io_limits({"c"}, "/vz", kSome));
+    BOOST_REQUIRE(groups.set_io_weight({"c"}, "/vz", {300}));
+    auto limits = groups.limits({"c"}, "/vz");
+    BOOST_REQUIRE(limits);
+    BOOST_TEST((limits->io == kSome));
+    BOOST_TEST((limits->io_weight == IoWeight{300}));
+    // Another disk has neither limits nor a scheduler that heeds weights.
+    machine.state.disk = {"8:16", "sdb"};
+    limits = groups.limits({"c"}, "/vz");
+    BOOST_REQUIRE(limits);
+    BOOST_TEST((limits->io == IoLimit{}));
+    BOOST_TEST(!limits->io_weight);
+    limits = groups.limits({"c"}, "/memory");
+    BOOST_REQUIRE(limits);
+    BOOST_TEST(!limits->io);
+    refused(groups.limits({"c"}, "/gone"), ErrorCode::not_found);
+    Machine without(kind, false);
+    limits = without.groups->limits({"c"}, "/vz");
+    BOOST_REQUIRE(limits);
+    BOOST_TEST(!limits->io);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

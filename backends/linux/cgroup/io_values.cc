@@ -27,21 +27,21 @@ std::uint64_t number_of(std::string_view text) {
 }  // namespace
 
 Status check_io_weight(Error frame, IoWeight weight) {
-  if (weight.value >= 1 && weight.value <= 1000) return {};
-  frame.detail = fmt::format("a weight for disk time is 1 to 1000, not {}", weight.value);
+  if (weight.valid()) return {};
+  frame.detail = fmt::format("a weight for disk time is {} to {}, not {}", IoWeight::kLeast,
+                             IoWeight::kMost, weight.value);
   return frame;
 }
 
 Status check_io_limit(Error frame, const IoLimit& limit) {
-  constexpr std::uint64_t kMostOperations = 0xFFFF'FFFE, kMostBytes = ~std::uint64_t{0} >> 1U;
-  const bool bytes_good = limit.bandwidth.value == kUnlimited ||
-                          (limit.bandwidth.value >= 1 && limit.bandwidth.value <= kMostBytes);
-  const bool operations_good =
-      limit.operations == kUnlimited ||
-      (limit.operations >= 1 && limit.operations <= kMostOperations);
-  if (bytes_good && operations_good) return {};
-  frame.detail = bytes_good ? fmt::format("operations a second are 1 to {}", kMostOperations)
-                            : fmt::format("bytes a second are 1 to {}", kMostBytes);
+  if (!limit.valid_bandwidth()) {
+    frame.detail =
+        fmt::format("bytes a second are {} to {}", IoLimit::kLeast, IoLimit::kMostBandwidth);
+    return frame;
+  }
+  if (limit.valid_operations()) return {};
+  frame.detail =
+      fmt::format("operations a second are {} to {}", IoLimit::kLeast, IoLimit::kMostOperations);
   return frame;
 }
 

@@ -233,6 +233,13 @@ Result<Bytes> V1Groups::set_memory_high(const CgroupPath& path, Bytes) {
       .with_hint("boot with the memory controller on cgroup v2, or use a hard limit");
 }
 
+Result<Bytes> V1Groups::set_memory_low(const CgroupPath& path, Bytes) {
+  TH_TRY(require("set_memory_low", path));
+  return error(ErrorCode::not_supported, "set_memory_low", path,
+               "cgroup v1 guarantees no memory to a group (memory.low is of cgroup v2)")
+      .with_hint("boot with the memory controller on cgroup v2, or give others hard limits");
+}
+
 Result<std::uint64_t> V1Groups::set_pids(const CgroupPath& path, std::uint64_t most) {
   TH_ASSIGN(const std::string name, file("set_pids", path, "pids", "pids.max"));
   TH_TRY(write("set_pids", path, name, number_or_max(most)));

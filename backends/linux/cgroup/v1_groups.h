@@ -22,6 +22,7 @@ class V1Groups : public GroupBase {
   Result<CpuSet> set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) override;
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
   Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override;
+  Result<Bytes> set_memory_low(const CgroupPath& path, Bytes low) override;
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
   Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
                                  IoWeight weight) override;
@@ -34,7 +35,7 @@ class V1Groups : public GroupBase {
   Result<FreezeState> freeze_state(const CgroupPath& path) override;
   Result<std::uint64_t> kill_all(const CgroupPath& path) override;
   Result<CgroupSample> sample(const CgroupPath& path) override;
-  Result<CgroupLimits> limits(const CgroupPath& path) override;
+  Result<CgroupLimits> limits(const CgroupPath& path, const std::string& place) override;
 
  protected:
   [[nodiscard]] std::vector<std::string> mounts() const override;
@@ -51,6 +52,11 @@ class V1Groups : public GroupBase {
   /// Quota of the group whose directory in the cpu hierarchy is given.
   Result<std::optional<CpuQuota>> kept_quota(const std::string& directory, const CgroupPath& path);
   Status add_io(const CgroupPath& path, IoSample& sample);
+  /// Limits on one disk as all four files keep them; `directory` is the group's in the hierarchy.
+  Result<IoLimit> kept_io(const char* call, const CgroupPath& path, const std::string& directory,
+                          const BlockDevice& disk);
+  /// The parts of `limits` about the disk that holds `place`.
+  Status add_io_limits(const CgroupPath& path, const std::string& place, CgroupLimits& limits);
   Result<MemoryLimit> kept_memory(const CgroupPath& path, bool with_swap);
 };
 

@@ -1,6 +1,7 @@
 // Disk I/O on the v1 controller blkio (Documentation/admin-guide/cgroup-v1/blkio-controller).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "backends/linux/cgroup/io_values.h"
@@ -59,14 +60,41 @@ Result<IoLimit> V1Groups::set_io_limits(const CgroupPath& path, const std::strin
     while (i-- > 0) TH_TRY(write(kCall, path, directory + kLimitFiles[i], earlier[i]));
     return std::move(done).error();
   }
+  return kept_io(kCall, path, directory, disk);
+}
+
+Result<IoLimit> V1Groups::kept_io(const char* call, const CgroupPath& path,
+                                  const std::string& directory, const BlockDevice& disk) {
   IoLimit kept;
   for (std::size_t i = 0; i < kLimitFiles.size(); ++i) {
-    TH_ASSIGN(const std::string text, read(kCall, path, directory + kLimitFiles[i]));
+    TH_ASSIGN(const std::string text, read(call, path, directory + kLimitFiles[i]));
     const std::uint64_t value = keyed_value(text, disk.number).value_or(kUnlimited);
     std::uint64_t& target = i < 2 ? kept.bandwidth.value : kept.operations;
     target = std::min(target, value);
   }
   return kept;
+}
+
+Status V1Groups::add_io_limits(const CgroupPath& path, const std::string& place,
+                               CgroupLimits& limits) {
+  constexpr auto kCall = "limits";
+  const auto* const blkio = layout().hierarchy_of("blkio");
+  if (blkio == nullptr) return {};
+  auto disk = tree().disk_of(place, "cgroups.limits");
+  if (!disk) {
+    if (disk.error().code == ErrorCode::not_supported) return {};
+    return std::move(disk).error();
+  }
+  const auto directory = below(blkio->mount, path) + '/';
+  if (tree().exists(directory + kLimitFiles[0])) {
+    TH_ASSIGN(limits.io, kept_io(kCall, path, directory, *disk));
+  }
+  const auto weight = directory + "blkio.bfq.weight";
+  if (bfq_support(tree(), *disk).available && tree().exists(weight)) {
+    TH_ASSIGN(const std::string text, read(kCall, path, weight));
+    limits.io_weight = IoWeight{parse_io_weight(text)};
+  }
+  return {};
 }
 
 Status V1Groups::add_io(const CgroupPath& path, IoSample& sample) {

@@ -20,7 +20,7 @@ Result<std::optional<CpuQuota>> V1Groups::kept_quota(const std::string& director
       CpuQuota{.quota = from_microseconds(quota), .period = from_microseconds(period)});
 }
 
-Result<CgroupLimits> V1Groups::limits(const CgroupPath& path) {
+Result<CgroupLimits> V1Groups::limits(const CgroupPath& path, const std::string& place) {
   TH_TRY(require(kCall, path));
   CgroupLimits limits;
   if (const auto* const cpu = layout().hierarchy_of("cpu")) {
@@ -32,7 +32,9 @@ Result<CgroupLimits> V1Groups::limits(const CgroupPath& path) {
     }
   }
   if (const auto* const cpuset = layout().hierarchy_of("cpuset")) {
-    TH_ASSIGN(limits.cpus, read_cpus(tree(), below(cpuset->mount, path) + "/cpuset.cpus"));
+    const auto at = below(cpuset->mount, path);
+    TH_ASSIGN(limits.cpus, read_cpus(tree(), at + "/cpuset.cpus"));
+    TH_ASSIGN(limits.memory_nodes, read_cpus(tree(), at + "/cpuset.mems"));
   }
   if (const auto* const memory = layout().hierarchy_of("memory")) {
     const bool with_swap =
@@ -42,6 +44,7 @@ Result<CgroupLimits> V1Groups::limits(const CgroupPath& path) {
   if (const auto* const pids = layout().hierarchy_of("pids")) {
     TH_ASSIGN(limits.pids, read_number(kCall, path, below(pids->mount, path) + "/pids.max"));
   }
+  if (!place.empty()) TH_TRY(add_io_limits(path, place, limits));
   return limits;
 }
 

@@ -153,6 +153,42 @@ Result<Bytes> V2Groups::set_memory_high(const CgroupPath& path, Bytes high) {
   return Bytes{kept};
 }
 
+Status V2Groups::raise_prefix_low(std::string_view call) {
+  for (auto at = directory({}); at.size() > layout().unified.size(); at.resize(at.rfind('/'))) {
+    if (!ours(at)) break;  // what somebody else made and set is not ours to change
+    const auto name = at + "/memory.low";
+    if (!tree().exists(name)) continue;
+    const auto children = tree().directories(at);
+    if (!children) return file_error(call, {}, at, children.error());
+    std::uint64_t sum = 0;
+    for (const auto& child : *children) {
+      const auto file = at + '/' + child + "/memory.low";
+      if (!tree().exists(file)) continue;  // gone meanwhile, or without the controller
+      TH_ASSIGN(const std::uint64_t low, read_number(call, {}, file));
+      sum = saturated_sum(sum, low);
+    }
+    TH_TRY(write(call, {}, name, number_or_max(sum)));
+  }
+  return {};
+}
+
+Result<Bytes> V2Groups::set_memory_low(const CgroupPath& path, Bytes low) {
+  constexpr auto kCall = "set_memory_low";
+  TH_ASSIGN(const std::string name, file(kCall, path, "memory.low"));
+  TH_TRY(write(kCall, path, name, number_or_max(round_down_to_pages(low.value))));
+  TH_TRY(raise_prefix_low(kCall));
+  TH_ASSIGN(const std::uint64_t kept, read_number(kCall, path, name));
+  return Bytes{kept};
+}
+
+Result<Effect> V2Groups::remove(const CgroupPath& path) {
+  const auto name = directory(path) + "/memory.low";
+  const auto low = valid_group_path(path.text) ? tree().read(name) : std::string();
+  TH_ASSIGN(const Effect effect, GroupBase::remove(path));
+  if (low && !low->empty() && !low->starts_with("0")) TH_TRY(raise_prefix_low("remove"));
+  return effect;
+}
+
 Result<MemoryLimit> V2Groups::kept_memory(const CgroupPath& path) {
   MemoryLimit kept;
   const auto at = directory(path);
@@ -310,6 +346,7 @@ Result<CgroupSample> V2Groups::sample(const CgroupPath& path) {
     if (const auto kernel = keyed_value(stat, "kernel")) sample.memory.kernel = Bytes{*kernel};
     sample.memory.limit_hits = keyed_value(events, "max").value_or(0);
     sample.memory.high_hits = keyed_value(events, "high");
+    sample.memory.low_hits = keyed_value(events, "low");
     sample.memory.oom_kills = keyed_value(events, "oom_kill").value_or(0);
   }
   if (tree().exists(at + "/io.stat")) {

@@ -15,6 +15,7 @@ class V2Groups final : public GroupBase {
  public:
   using GroupBase::GroupBase;
 
+  Result<Effect> remove(const CgroupPath& path) override;
   Result<CpuShares> set_cpu_shares(const CgroupPath& path, CpuShares shares) override;
   Result<std::optional<CpuQuota>> set_cpu_quota(const CgroupPath& path,
                                                 std::optional<CpuQuota> quota) override;
@@ -22,6 +23,7 @@ class V2Groups final : public GroupBase {
   Result<CpuSet> set_memory_nodes(const CgroupPath& path, std::optional<CpuSet> nodes) override;
   Result<MemoryLimit> set_memory(const CgroupPath& path, MemoryLimit limit) override;
   Result<Bytes> set_memory_high(const CgroupPath& path, Bytes high) override;
+  Result<Bytes> set_memory_low(const CgroupPath& path, Bytes low) override;
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override;
   Result<IoWeight> set_io_weight(const CgroupPath& path, const std::string& place,
                                  IoWeight weight) override;
@@ -34,7 +36,7 @@ class V2Groups final : public GroupBase {
   Result<FreezeState> freeze_state(const CgroupPath& path) override;
   Result<std::uint64_t> kill_all(const CgroupPath& path) override;
   Result<CgroupSample> sample(const CgroupPath& path) override;
-  Result<CgroupLimits> limits(const CgroupPath& path) override;
+  Result<CgroupLimits> limits(const CgroupPath& path, const std::string& place) override;
 
  protected:
   [[nodiscard]] std::vector<std::string> mounts() const override;
@@ -49,8 +51,13 @@ class V2Groups final : public GroupBase {
   Result<std::optional<CpuQuota>> read_quota(const CgroupPath& path, const std::string& file);
   Status check_ancestors(const CgroupPath& path, const CpuQuota& quota);
   Status reclaim_below(const CgroupPath& path, std::uint64_t memory);
+  /// Guarantees act only as far as the groups around have some: gives each group of the node's
+  /// prefix the sum of what its children are guaranteed.
+  Status raise_prefix_low(std::string_view call);
   /// The file that holds weights which act on `disk`.
   Result<std::string> weight_file(const CgroupPath& path, const BlockDevice& disk);
+  /// The parts of `limits` about the disk that holds `place`.
+  Status add_io_limits(const CgroupPath& path, const std::string& place, CgroupLimits& limits);
   Result<MemoryLimit> kept_memory(const CgroupPath& path);
 };
 

@@ -50,4 +50,23 @@ Result<IoLimit> V2Groups::set_io_limits(const CgroupPath& path, const std::strin
   return parse_io_max(kept, disk);
 }
 
+Status V2Groups::add_io_limits(const CgroupPath& path, const std::string& place,
+                               CgroupLimits& limits) {
+  constexpr auto kCall = "limits";
+  const auto name = directory(path) + "/io.max";
+  if (!tree().exists(name)) return {};
+  auto disk = tree().disk_of(place, "cgroups.limits");
+  if (!disk) {
+    if (disk.error().code == ErrorCode::not_supported) return {};
+    return std::move(disk).error();
+  }
+  TH_ASSIGN(const std::string kept, read(kCall, path, name));
+  limits.io = parse_io_max(kept, *disk);
+  const auto weights = weight_file(path, *disk);
+  if (!weights) return {};  // nothing heeds them there
+  TH_ASSIGN(const std::string weight, read(kCall, path, *weights));
+  limits.io_weight = IoWeight{parse_io_weight(weight)};
+  return {};
+}
+
 }  // namespace twinhull::linux_backend

@@ -4,7 +4,7 @@
 
 namespace twinhull::linux_backend {
 
-Result<CgroupLimits> V2Groups::limits(const CgroupPath& path) {
+Result<CgroupLimits> V2Groups::limits(const CgroupPath& path, const std::string& place) {
   constexpr auto kCall = "limits";
   TH_TRY(require(kCall, path));
   const auto at = directory(path);
@@ -19,12 +19,20 @@ Result<CgroupLimits> V2Groups::limits(const CgroupPath& path) {
   if (tree().exists(at + "/cpuset.cpus.effective")) {
     TH_ASSIGN(limits.cpus, read_cpus(tree(), at + "/cpuset.cpus.effective"));
   }
+  if (tree().exists(at + "/cpuset.mems.effective")) {
+    TH_ASSIGN(limits.memory_nodes, read_cpus(tree(), at + "/cpuset.mems.effective"));
+  }
   if (tree().exists(at + "/memory.max")) {
     TH_ASSIGN(limits.memory, kept_memory(path));
+    TH_ASSIGN(const std::uint64_t high, read_number(kCall, path, at + "/memory.high"));
+    TH_ASSIGN(const std::uint64_t low, read_number(kCall, path, at + "/memory.low"));
+    limits.memory_high = Bytes{high};
+    limits.memory_low = Bytes{low};
   }
   if (tree().exists(at + "/pids.max")) {
     TH_ASSIGN(limits.pids, read_number(kCall, path, at + "/pids.max"));
   }
+  if (!place.empty()) TH_TRY(add_io_limits(path, place, limits));
   return limits;
 }
 

@@ -138,10 +138,7 @@ class LinuxFiles final : public Files {
     if (written || written.error().code != ErrorCode::no_space ||
         project_room(path, content.size()) != ProjectRoom::full)
       return written;
-    Error told = std::move(written).error();
-    told.code = ErrorCode::quota_exceeded;
-    told.detail = "the quota of its tree is used up";
-    return told;
+    return quota_refusal(std::move(written).error());
   }
 
   Status sync(const std::string& path) override {

@@ -20,6 +20,13 @@ enum class ProjectRoom : std::uint8_t {
 /// nothing meanwhile in a project that looks full.
 ProjectRoom project_room(const std::string& path, std::uint64_t bytes);
 
+/// An error of a write that the quota refused, were the code no_space: the one that says so.
+inline Error quota_refusal(Error error) {
+  error.code = ErrorCode::quota_exceeded;
+  error.detail = "the quota of its tree is used up";
+  return error;
+}
+
 /// Runs `attempt`, which may be repeated, and tells a full project from a full disk: xfs says ENOSPC
 /// to both, other file systems EDQUOT to the first (xfs_trans_dqresv in Linux).
 template <typename Attempt>
@@ -33,10 +40,7 @@ auto within_project(const std::string& path, std::uint64_t bytes, Attempt&& atte
     room = project_room(path, bytes);
   }
   if (room != ProjectRoom::full) return result;
-  Error told = std::move(result).error();
-  told.code = ErrorCode::quota_exceeded;
-  told.detail = "the quota of its tree is used up";
-  result = std::move(told);
+  result = quota_refusal(std::move(result).error());
   return result;
 }
 

@@ -127,6 +127,7 @@ class LinuxHost final : public Host {
       case Feature::memory_limit:
       case Feature::swap_limit:
       case Feature::memory_high:
+      case Feature::memory_low:
       case Feature::pids_limit:
       case Feature::device_rules:
       case Feature::freezer: return cgroup_support(feature);

@@ -24,6 +24,7 @@
 #include "backends/linux/process/control.h"
 #include "backends/linux/process/identity.h"
 #include "backends/linux/process/launch.h"
+#include "backends/linux/process/oom_adjust.h"
 #include "backends/linux/process/proc_view.h"
 #include "backends/linux/process/records.h"
 #include "backends/linux/process/seccomp_filter.h"
@@ -128,6 +129,8 @@ class LinuxProcesses final : public Processes {
   Result<ProcessRef> self() override;
   Result<std::optional<ProcessRef>> lookup(std::int32_t pid) override { return process_of(pid); }
   Result<std::string> command_line(ProcessRef process) override;
+  Result<ProcessFacts> facts(ProcessRef process) override;
+  Result<Effect> set_oom_adjust(ProcessRef process, std::int32_t adjust) override;
   Result<Instant> started_at(ProcessRef process) override {
     if (!is_live(process)) return not_running("processes.started_at", process);
     return instant_of_ticks(process.generation);
@@ -138,7 +141,7 @@ class LinuxProcesses final : public Processes {
   Status check(const SpawnSpec& spec) const;
   Result<ProcessRef> born(const SpawnSpec& spec, const ChildPlan& plan);
   Result<CgroupLayout> layout();
-  Result<std::vector<sock_filter>> filter(CapabilitySet capabilities);
+  Result<std::vector<sock_filter>> filter(CapabilitySet capabilities, bool own_users);
   Result<ExecOutcome> run_plan(ChildPlan& plan, const ExecSpec& spec, std::uint64_t flags,
                                int init_pidfd, std::string_view operation,
                                const std::string& object);
@@ -148,7 +151,7 @@ class LinuxProcesses final : public Processes {
   // Made when first needed: most commands start nothing.
   std::mutex mutex_;
   std::optional<CgroupLayout> layout_;
-  std::map<std::uint64_t, std::vector<sock_filter>> filters_;
+  std::map<std::pair<std::uint64_t, bool>, std::vector<sock_filter>> filters_;
 };
 
 Result<CgroupLayout> LinuxProcesses::layout() {
@@ -159,11 +162,12 @@ Result<CgroupLayout> LinuxProcesses::layout() {
   return *layout_;
 }
 
-Result<std::vector<sock_filter>> LinuxProcesses::filter(CapabilitySet capabilities) {
+Result<std::vector<sock_filter>> LinuxProcesses::filter(CapabilitySet capabilities,
+                                                        bool own_users) {
   const std::scoped_lock lock(mutex_);
-  auto& known = filters_[capabilities.mask];
+  auto& known = filters_[{capabilities.mask, own_users}];
   if (known.empty()) {
-    TH_ASSIGN(known, make_seccomp_filter(capabilities));
+    TH_ASSIGN(known, make_seccomp_filter(capabilities, own_users));
   }
   return known;
 }
@@ -181,6 +185,7 @@ Status LinuxProcesses::check(const SpawnSpec& spec) const {
     return fail(ErrorCode::invalid_argument, kCall, spec.label,
                 "\"" + spec.cgroup.text + "\" is no control group");
   }
+  if (spec.oom_adjust) TH_TRY(check_oom_adjust(kCall, spec.label, *spec.oom_adjust));
   struct stat facts{};
   if (::stat(spec.root.c_str(), &facts) != 0) {
     return system_error(kCall, spec.label, errno, "the root directory " + spec.root);
@@ -216,6 +221,11 @@ Result<ProcessRef> LinuxProcesses::born(const SpawnSpec& spec, const ChildPlan& 
     const ControlMessage mapped{.kind = ControlMessage::Kind::mapped};
     // A child that is gone has said why; that is read below.
     send_control(child.control.get(), mapped, mapped_root.get());
+  }
+  if (spec.oom_adjust) {
+    // By the parent: in a user namespace of its own the child has no right to lower it.
+    const auto set = OomAdjustFile(child.pid).write(kCall, spec.label, *spec.oom_adjust);
+    if (!set) return undo(set.error());
   }
   const auto identity = process_of(child.pid);
   if (identity) {
@@ -264,7 +274,7 @@ Result<ProcessRef> LinuxProcesses::spawn(const SpawnSpec& spec) {
     }
   }
   if (spec.seccomp) {
-    TH_ASSIGN(plan.filter, filter(spec.capabilities));
+    TH_ASSIGN(plan.filter, filter(spec.capabilities, spec.user_namespace.has_value()));
   }
   return born(spec, plan);
 }
@@ -308,6 +318,14 @@ Result<ExecOutcome> LinuxProcesses::run_plan(ChildPlan& plan, const ExecSpec& sp
     return system_error(operation, object, number, "cannot return to the node's PID namespace");
   }
   if (!child) return std::move(child).error();
+  if (spec.oom_adjust) {
+    // The child waits for its go; where it has an inner init, that hands it down.
+    const auto set = OomAdjustFile(child->pid).write(operation, object, *spec.oom_adjust);
+    if (!set) {
+      kill_and_reap(child->pidfd.get());
+      return set.error();
+    }
+  }
   for (auto& end : pipes.childs) end.reset();
   status_write.reset();
   ProgramRun run(options_, spec, plan, *child, pipes, std::move(status_read));
@@ -318,6 +336,7 @@ Status check_exec(std::string_view operation, const ExecSpec& spec, const std::s
   if (spec.argv.empty() || spec.argv.front().empty()) {
     return fail(ErrorCode::invalid_argument, operation, object, "no program is named");
   }
+  if (spec.oom_adjust) TH_TRY(check_oom_adjust(operation, object, *spec.oom_adjust));
   return {};
 }
 
@@ -352,13 +371,14 @@ Result<ExecOutcome> LinuxProcesses::exec(ProcessRef init, const ExecSpec& spec) 
   plan.init_pidfd = init_pidfd.get();
   plan.entered_namespaces =
       CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
-  if (!same_namespace("user", init)) plan.entered_namespaces |= CLONE_NEWUSER;
+  const bool own_users = !same_namespace("user", init);
+  if (own_users) plan.entered_namespaces |= CLONE_NEWUSER;
   plan.limits = limits_of(init.pid);
   plan.restrict_capabilities = true;
   plan.capabilities = confinement.bounding;
   plan.last_capability = last_capability();
   if (confinement.filtered) {
-    TH_ASSIGN(plan.filter, filter(CapabilitySet{confinement.bounding}));
+    TH_ASSIGN(plan.filter, filter(CapabilitySet{confinement.bounding}, own_users));
   }
   return run_plan(plan, spec, 0, init_pidfd.get(), kCall, object);
 }
@@ -379,8 +399,23 @@ Result<ExecOutcome> LinuxProcesses::run_in_root(const std::string& root, const E
   if (::stat(root.c_str(), &facts) != 0) return system_error(kCall, root, errno);
   if (!S_ISDIR(facts.st_mode)) return system_error(kCall, root, ENOTDIR);
   ChildPlan plan = plan_in_root(root, spec);
-  TH_ASSIGN(plan.filter, filter(maintenance_capabilities()));
+  TH_ASSIGN(plan.filter, filter(maintenance_capabilities(), /*own_users=*/false));
   return run_plan(plan, spec, CLONE_NEWPID, -1, kCall, root);
+}
+
+Result<ProcessFacts> LinuxProcesses::facts(ProcessRef process) {
+  auto facts = read_process_facts(process);
+  if (!facts) return not_running("processes.facts", process);
+  return std::move(*facts);
+}
+
+Result<Effect> LinuxProcesses::set_oom_adjust(ProcessRef process, std::int32_t adjust) {
+  constexpr auto kCall = "processes.set_oom_adjust";
+  TH_TRY(check_oom_adjust(kCall, name_of(process), adjust));
+  const OomAdjustFile file(process.pid);
+  // After the open: the descriptor then belongs to the process that was meant.
+  if (!is_live(process)) return Effect::none;
+  return file.write(kCall, name_of(process), adjust);
 }
 
 Result<Effect> LinuxProcesses::signal(ProcessRef process, Signal signal) {

@@ -287,4 +287,33 @@ BOOST_AUTO_TEST_CASE(a_daemon_started_by_exec_does_not_hold_it) {
   BOOST_TEST((node.kernel.clock().now() - begin < seconds(5)));
 }
 
+BOOST_FIXTURE_TEST_CASE(attributes_of_files_are_the_profiles_affair, Node) {
+  auto open = spec({"/bin/sleep", "1000"});
+  open.seccomp = false;
+  const auto free = start(open);
+  const std::string change = "touch /tmp/f; /usr/bin/chattr +A /tmp/f";
+  if (!shell(free, "test -x /usr/bin/chattr").status.success()) return;
+  BOOST_TEST_MESSAGE("without a profile: " << shell(free, change).err);
+  must(kernel.processes().signal(free, Signal::kill));
+  must(kernel.processes().wait_gone(free, seconds(10)));
+  // For what init does and for what is run inside alike.
+  const auto init = start(spec({"/bin/sh", "-c", change + " 2> /tmp/err; sleep 1000; exit"}));
+  const auto refused = shell(init, change);
+  BOOST_TEST(!refused.status.success());
+  BOOST_TEST(refused.err.find("not supported") != std::string::npos, refused.err);
+  output(init,
+         "for i in 1 2 3 4 5 6 7 8 9; do grep 'not supported' /tmp/err && exit; sleep 1; done; "
+         "exit 1");
+}
+
+BOOST_FIXTURE_TEST_CASE(an_adjustment_needs_the_right_only_below_zero, Node) {
+  auto wish = spec({"/bin/sleep", "1000"});
+  wish.oom_adjust = 250;
+  const auto init = start(wish);
+  BOOST_TEST(must(kernel.processes().facts(init)).oom_adjust == 250);
+  // It is the caller's right that counts, and a value that was given can be taken back.
+  BOOST_TEST((must(kernel.processes().set_oom_adjust(init, 0)) == Effect::changed));
+  BOOST_TEST(must(kernel.processes().facts(init)).oom_adjust == 0);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

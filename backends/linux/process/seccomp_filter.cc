@@ -2,6 +2,7 @@
 
 #include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
@@ -35,9 +36,10 @@ constexpr std::array kAlways = {
     SCMP_SYS(iopl),            SCMP_SYS(kexec_file_load),  SCMP_SYS(kexec_load),
     SCMP_SYS(keyctl),          SCMP_SYS(lookup_dcookie),   SCMP_SYS(nfsservctl),
     SCMP_SYS(open_by_handle_at), SCMP_SYS(perf_event_open), SCMP_SYS(query_module),
-    SCMP_SYS(quotactl),        SCMP_SYS(request_key),      SCMP_SYS(swapoff),
-    SCMP_SYS(swapon),          SCMP_SYS(syslog),           SCMP_SYS(uselib),
-    SCMP_SYS(userfaultfd),     SCMP_SYS(vm86),             SCMP_SYS(vm86old),
+    SCMP_SYS(quotactl),        SCMP_SYS(quotactl_fd),      SCMP_SYS(request_key),
+    SCMP_SYS(swapoff),         SCMP_SYS(swapon),           SCMP_SYS(syslog),
+    SCMP_SYS(uselib),          SCMP_SYS(userfaultfd),      SCMP_SYS(vm86),
+    SCMP_SYS(vm86old),
 };
 
 // Doors to kernel code that a container without CAP_SYS_ADMIN could reach through a user
@@ -68,6 +70,13 @@ class Rules {
     const scmp_arg_cmp test{.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = flags,
                             .datum_b = flags};
     note(seccomp_rule_add_array(context_, SCMP_ACT_ERRNO(EPERM), call, 1, &test));
+  }
+  /// The kernel looks at the low half of a request only.
+  void refuse_ioctl(std::uint64_t request, int number) {
+    const scmp_arg_cmp test{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffff,
+                            .datum_b = request};
+    note(seccomp_rule_add_array(context_, SCMP_ACT_ERRNO(static_cast<std::uint32_t>(number)),
+                                SCMP_SYS(ioctl), 1, &test));
   }
   void note(int result) {
     // A call that an architecture does not have needs no rule there.
@@ -116,7 +125,7 @@ Result<std::vector<sock_filter>> exported(scmp_filter_ctx context) {
 
 }  // namespace
 
-Result<std::vector<sock_filter>> make_seccomp_filter(CapabilitySet capabilities) {
+Result<std::vector<sock_filter>> make_seccomp_filter(CapabilitySet capabilities, bool own_users) {
   const Context context(seccomp_init(SCMP_ACT_ALLOW), &seccomp_release);
   if (!context) {
     return fail(ErrorCode::no_memory, kOperation, "seccomp filter", "libseccomp has no memory");
@@ -142,11 +151,11 @@ Result<std::vector<sock_filter>> make_seccomp_filter(CapabilitySet capabilities)
     rules.refuse(SCMP_SYS(clone3), ENOSYS);
   }
   // Pushing characters into a terminal that is shared with the node (TIOCSTI, TIOCLINUX).
-  for (const std::uint64_t request : {std::uint64_t{0x5412}, std::uint64_t{0x541c}}) {
-    const scmp_arg_cmp test{.arg = 1, .op = SCMP_CMP_MASKED_EQ, .datum_a = 0xffffffff,
-                            .datum_b = request};
-    rules.note(seccomp_rule_add_array(context.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                                      &test));
+  for (const unsigned long request : {0x5412UL, 0x541cUL}) rules.refuse_ioctl(request, EPERM);
+  if (!own_users) {
+    for (const unsigned long request : {FS_IOC_FSSETXATTR, FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS}) {
+      rules.refuse_ioctl(request, EOPNOTSUPP);
+    }
   }
   if (rules.error() != 0) {
     return system_error(kOperation, "seccomp filter", rules.error(), "libseccomp refuses a rule");

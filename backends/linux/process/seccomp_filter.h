@@ -24,6 +24,12 @@ namespace twinhull::linux_backend {
 /// Refused calls give EPERM; clone3 gives ENOSYS where new user namespaces are refused, for its
 /// arguments cannot be seen by a filter and the C library then falls back to clone.
 /// Architectures: x86-64 and i386; x32 is refused. Errors: not_supported, no_memory.
-Result<std::vector<sock_filter>> make_seccomp_filter(CapabilitySet capabilities);
+///
+/// Without a user namespace of its own (`own_users` false) the container's root may give files
+/// another project id, or take a directory's inheritance of it away, and so leave the disk quota of
+/// its tree: a filter cannot see which flags are set, so FS_IOC_FSSETXATTR and FS_IOC_SETFLAGS
+/// (chattr) answer EOPNOTSUPP altogether, as on a file system without attributes. In a user
+/// namespace the kernel itself refuses changes of projects.
+Result<std::vector<sock_filter>> make_seccomp_filter(CapabilitySet capabilities, bool own_users);
 
 }  // namespace twinhull::linux_backend

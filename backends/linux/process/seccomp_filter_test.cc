@@ -3,6 +3,7 @@
 #include <asm/unistd.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/fs.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 
@@ -10,6 +11,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 using namespace twinhull;
@@ -46,14 +48,15 @@ std::uint32_t interpret(const std::vector<sock_filter>& filter, const seccomp_da
 }
 
 std::uint32_t ask(std::uint64_t capabilities, int number, std::uint64_t first = 0,
-                  std::uint32_t architecture = AUDIT_ARCH_X86_64, std::uint64_t second = 0) {
+                  std::uint32_t architecture = AUDIT_ARCH_X86_64, std::uint64_t second = 0,
+                  bool own_users = false) {
   static std::vector<sock_filter> filter;
-  static std::uint64_t made_for = ~std::uint64_t{0};
-  if (made_for != capabilities) {
-    auto made = make_seccomp_filter({capabilities});
+  static std::pair<std::uint64_t, bool> made_for{~std::uint64_t{0}, false};
+  if (made_for != std::pair(capabilities, own_users)) {
+    auto made = make_seccomp_filter({capabilities}, own_users);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().message()));
     filter = *made;
-    made_for = capabilities;
+    made_for = {capabilities, own_users};
   }
   seccomp_data call{};
   call.nr = number;
@@ -119,6 +122,24 @@ BOOST_AUTO_TEST_CASE(characters_cannot_be_pushed_into_a_terminal) {
   // The kernel looks at the low half of a request only.
   BOOST_TEST(ask(0, __NR_ioctl, 0, AUDIT_ARCH_X86_64, 0x100005412) == errno_answer(EPERM));
   BOOST_TEST(ask(0, __NR_ioctl, 0, AUDIT_ARCH_X86_64, 0x5413) == kAllow);
+}
+
+BOOST_AUTO_TEST_CASE(projects_of_files_stay_where_root_is_the_nodes) {
+  const auto ioctl = [](std::uint64_t request, bool own_users) {
+    return ask(~std::uint64_t{0} >> 1, __NR_ioctl, 0, AUDIT_ARCH_X86_64, request, own_users);
+  };
+  for (const std::uint64_t request :
+       {std::uint64_t{FS_IOC_FSSETXATTR}, std::uint64_t{FS_IOC_SETFLAGS},
+        std::uint64_t{FS_IOC32_SETFLAGS}}) {
+    BOOST_TEST(ioctl(request, false) == errno_answer(EOPNOTSUPP), request);
+    BOOST_TEST(ioctl(request | std::uint64_t{1} << 32U, false) == errno_answer(EOPNOTSUPP));
+    BOOST_TEST(ioctl(request, true) == kAllow, request);
+  }
+  for (const std::uint64_t request :
+       {std::uint64_t{FS_IOC_FSGETXATTR}, std::uint64_t{FS_IOC_GETFLAGS}}) {
+    BOOST_TEST(ioctl(request, false) == kAllow, request);
+  }
+  BOOST_TEST(ask(0, __NR_quotactl_fd) == errno_answer(EPERM));
 }
 
 BOOST_AUTO_TEST_CASE(numbers_and_architectures_that_are_not_known_do_not_exist) {

@@ -60,6 +60,13 @@ Status make_busybox_root(const std::string& path) {
   // Built as the last step of a whole build; tests that need it say so.
   if (::access(TWINHULL_VZLOAD, X_OK) == 0)
     TH_TRY(files->copy_tree(TWINHULL_VZLOAD, path + "/usr/bin/vzload"));
+  // Most busybox have no chattr; the node's own comes with the libraries that it needs.
+  TH_TRY(
+      run_tool_well({"/bin/sh", "-c",
+                     "program=$(command -v chattr) || exit 0; "
+                     "cp -L --parents \"$program\" $(ldd \"$program\" | grep -o '/[^ ]*') \"$0\"",
+                     path},
+                    kOperation, path));
   return files->sync(path);
 }
 

@@ -180,10 +180,12 @@ Status TestNode::schedule_by_bfq(const std::string& device) {
   earlier_scheduler_ = active_scheduler(offered);
   TH_TRY(write_kernel_file(file, "bfq", kOperation));
   scheduler_file_ = file;
-  // Its heuristics raise the weight of programs that have just begun, for seconds.
-  TH_TRY(write_kernel_file("/sys/block" + device.substr(device.rfind('/')) +
-                               "/queue/iosched/low_latency",
-                           "0", kOperation));
+  // Its heuristics raise the weight of programs that have just begun, for seconds; large budgets and
+  // requests beside the one in service make shares stray for as long.
+  const std::string knobs = "/sys/block" + device.substr(device.rfind('/')) + "/queue/iosched/";
+  TH_TRY(write_kernel_file(knobs + "low_latency", "0", kOperation));
+  TH_TRY(write_kernel_file(knobs + "strict_guarantees", "1", kOperation));
+  TH_TRY(write_kernel_file(knobs + "max_budget", "1024", kOperation));
   return {};
 }
 

@@ -28,6 +28,7 @@ void CgroupModel::load(LoadArchive& archive) {
   io_.load(archive);
   std::set<IoGroupId> io_groups;
   require_sane(cpu_.sane() && cpu_.cpus() == node_.spec.cpus, "the CPU model is damaged");
+  cpu_.relink();
   require_sane(memory_.sane(), "the memory model is damaged");
   require_sane(load_at_ <= node_.engine.now().time_since_epoch().count() && load_at_ >= 0,
                "the load average comes from the future");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/sim/files/file_store.h"
 #include "backends/sim/process/process_model.h"
 
 namespace twinhull::sim {
@@ -10,7 +11,10 @@ std::unique_ptr<CgroupTree> make_cgroup_tree(Node& node) {
   return std::make_unique<CgroupModel>(node);
 }
 
-CgroupModel::CgroupModel(Node& node) : node_(node), io_(node) { reset(); }
+CgroupModel::CgroupModel(Node& node) : node_(node), io_(node) {
+  node_.files->on_nameless([this](std::uint32_t inode) { memory_.forget_shared(inode); });
+  reset();
+}
 
 void CgroupModel::reset() {
   node_.engine.cancel(cpu_timer_);

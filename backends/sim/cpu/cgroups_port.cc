@@ -211,6 +211,13 @@ class SimCgroups final : public Cgroups {
     return kept;
   }
 
+  Result<Bytes> set_memory_low(const CgroupPath& path, Bytes low) override {
+    TH_ASSIGN(Cgroup * group, open("cgroups.set_memory_low", path));
+    const Bytes kept = model().memory().set_low(group->memory, low);
+    note("cgroups.set_memory_low", path, kept.value);
+    return kept;
+  }
+
   Result<std::uint64_t> set_pids(const CgroupPath& path, std::uint64_t most) override {
     TH_ASSIGN(Cgroup * group, open("cgroups.set_pids", path));
     if (most != kUnlimited && most > 4'194'304) {
@@ -227,10 +234,11 @@ class SimCgroups final : public Cgroups {
                                  IoWeight weight) override {
     constexpr std::string_view kCall = "cgroups.set_io_weight";
     TH_ASSIGN(Cgroup * group, open(kCall, path));
-    if (weight.value < 1 || weight.value > 1000) {
+    if (!weight.valid()) {
       return fail(ErrorCode::invalid_argument, kCall, path.text,
-                  "a weight for disk time is 1 to 1000")
-          .with_amounts(weight.value, {}, 1000);
+                  "a weight for disk time is " + std::to_string(IoWeight::kLeast) + " to " +
+                      std::to_string(IoWeight::kMost))
+          .with_amounts(weight.value, {}, IoWeight::kMost);
     }
     TH_TRY(check_place(kCall, place));
     model().io().tree().set_weight(group->io, weight.value);
@@ -241,17 +249,14 @@ class SimCgroups final : public Cgroups {
   Result<IoLimit> set_io_limits(const CgroupPath& path, const std::string& place,
                                 IoLimit limit) override {
     constexpr std::string_view kCall = "cgroups.set_io_limits";
-    constexpr std::uint64_t kMostOperations = 0xFFFF'FFFE, kMostBytes = ~std::uint64_t{0} >> 1U;
     TH_ASSIGN(Cgroup * group, open(kCall, path));
-    const auto good = [](std::uint64_t value, std::uint64_t most) {
-      return value == kUnlimited || (value >= 1 && value <= most);
-    };
-    if (!good(limit.bandwidth.value, kMostBytes) || !good(limit.operations, kMostOperations)) {
+    if (!limit.valid_bandwidth() || !limit.valid_operations()) {
       return fail(ErrorCode::invalid_argument, kCall, path.text,
-                  "a disk limit is at least 1, and operations are at most 4294967294");
+                  "a disk limit is at least " + std::to_string(IoLimit::kLeast) +
+                      ", and operations are at most " + std::to_string(IoLimit::kMostOperations));
     }
     TH_TRY(check_place(kCall, place));
-    model().io().tree().set_limit(group->io, limit);
+    model().io().tree().set_limit(group->io, limit, gate_.node().engine.now());
     model().io().touch();
     note(kCall, path, limit.bandwidth.value ^ (limit.operations << 1U));
     return limit;
@@ -311,14 +316,29 @@ class SimCgroups final : public Cgroups {
     return sample;
   }
 
-  Result<CgroupLimits> limits(const CgroupPath& path) override {
-    TH_ASSIGN(Cgroup * group, open("cgroups.limits", path));
+  Result<CgroupLimits> limits(const CgroupPath& path, const std::string& place) override {
+    constexpr std::string_view kCall = "cgroups.limits";
+    TH_ASSIGN(Cgroup * group, open(kCall, path));
     const CpuTree& cpu = model().cpu();
-    return CgroupLimits{.shares = CpuShares{cpu.weight(group->cpu)},
+    const MemoryTree& memory = model().memory();
+    CgroupLimits limits{.shares = CpuShares{cpu.weight(group->cpu)},
                         .quota = cpu.quota(group->cpu),
                         .cpus = set_of(cpu.allowed(group->cpu)),
-                        .memory = model().memory().limit(group->memory),
-                        .pids = group->most_tasks};
+                        .memory = memory.limit(group->memory),
+                        .memory_high = memory.high(group->memory),
+                        .memory_low = memory.low(group->memory),
+                        .memory_nodes = CpuSet{nodes_of(path.text)},
+                        .pids = group->most_tasks,
+                        .io_weight = {},
+                        .io = {}};
+    if (place.empty()) return limits;
+    if (Status found = check_place(kCall, place); !found) {
+      if (found.error().code == ErrorCode::not_supported) return limits;
+      return std::move(found).error();
+    }
+    limits.io_weight = IoWeight{model().io().tree().weight(group->io)};
+    limits.io = model().io().tree().limit(group->io);
+    return limits;
   }
 
  private:

@@ -3,39 +3,34 @@
 #include <algorithm>
 
 namespace twinhull::sim {
-namespace {
-
-std::uint64_t quota_rate(const CpuQuota& quota) {
-  const auto amount = static_cast<std::uint64_t>(quota.quota.count());
-  if (amount <= ~std::uint64_t{0} / kOneCpu)  // up to 18 s: without the slow division
-    return amount * kOneCpu / static_cast<std::uint64_t>(quota.period.count());
-  return static_cast<std::uint64_t>(static_cast<UInt128>(quota.quota.count()) * kOneCpu /
-                                    static_cast<std::uint64_t>(quota.period.count()));
-}
-
-}  // namespace
-
 CpuTree::CpuTree(std::uint32_t cpus) : cpus_(cpus) { groups_.try_emplace(kRootCpuGroup); }
 
 CpuGroupId CpuTree::add_group(CpuGroupId parent) {
   const CpuGroupId id = next_group_++;
   Group& group = groups_[id];
+  group.id = id;
   group.parent = parent;
   group.since = group.anchor = now_;
-  groups_.at(parent).children.insert(id);
+  group.up = &groups_.at(parent);
+  group.up->children.insert(id);
   return id;
 }
 
 void CpuTree::remove_group(CpuGroupId id) {
-  const CpuGroupId parent = at(id).parent;
-  groups_.at(parent).children.erase(id);
-  groups_.at(parent).active.erase(id);
+  Group& group = groups_.at(id);
+  update_active(group);  // a loaded world may say of an empty group that it is busy
+  if (group.allowed) {
+    --masked_;
+    mark_all();
+  }
+  group.up->children.erase(id);
   groups_.erase(id);
 }
 
-void CpuTree::set_weight(CpuGroupId group, std::uint64_t shares) {
-  groups_.at(group).weight = shares;
-  mark();
+void CpuTree::set_weight(CpuGroupId id, std::uint64_t shares) {
+  Group& group = groups_.at(id);
+  group.weight = shares;
+  mark(group);
 }
 
 void CpuTree::set_quota(CpuGroupId id, std::optional<CpuQuota> quota) {
@@ -45,18 +40,33 @@ void CpuTree::set_quota(CpuGroupId id, std::optional<CpuQuota> quota) {
   group.anchor = now_;
   group.counting = group.throttled = false;
   group.throttle_rate = 0;
-  mark();
+  mark(group);
 }
 
-void CpuTree::set_allowed(CpuGroupId group, std::optional<CpuMask> allowed) {
-  groups_.at(group).allowed = allowed;
-  mark();
+void CpuTree::set_allowed(CpuGroupId id, std::optional<CpuMask> allowed) {
+  Group& group = groups_.at(id);
+  masked_ += static_cast<std::size_t>(allowed.has_value());
+  masked_ -= static_cast<std::size_t>(group.allowed.has_value());
+  group.allowed = allowed;
+  mark_all();
 }
 
-void CpuTree::set_frozen(CpuGroupId group, bool frozen) {
-  groups_.at(group).frozen = frozen;
+void CpuTree::set_frozen(CpuGroupId id, bool frozen) {
+  Group& group = groups_.at(id);
+  group.frozen = frozen;
   update_active(group);
-  mark();
+  mark(group);
+}
+
+/// Tells the next solve that something in `group` changed.
+void CpuTree::mark(Group& group) {
+  dirty_ = true;
+  // All the way: what is stale inside a resting group was not told to those above it.
+  for (Group* at = &group; at->up != nullptr; at = at->up) {
+    if (at->stale) continue;
+    at->stale = true;
+    at->up->changed.push_back(at->id);
+  }
 }
 
 CpuMask CpuTree::allowed(CpuGroupId id) const {
@@ -74,7 +84,8 @@ CpuTaskId CpuTree::add_task(CpuGroupId group, const CpuDemand& demand) {
   Task& task = tasks_[id];
   task.group = group;
   task.since = now_;
-  groups_.at(group).tasks.insert(id);
+  task.up = &groups_.at(group);
+  task.up->tasks.emplace_hint(task.up->tasks.end(), id, &task);
   set_demand(id, demand);
   return id;
 }
@@ -96,15 +107,15 @@ void CpuTree::set_demand(CpuTaskId id, const CpuDemand& demand) {
       due_.insert({now_, id});
     }
   }
-  update_active(task.group);
-  mark();
+  update_active(*task.up);
+  mark(*task.up);
 }
 
 void CpuTree::set_stopped(CpuTaskId id, bool stopped) {
   Task& task = tasks_.at(id);
   task.stopped = stopped;
-  update_active(task.group);
-  mark();
+  update_active(*task.up);
+  mark(*task.up);
 }
 
 Duration CpuTree::remove_task(CpuTaskId id) {
@@ -112,11 +123,11 @@ Duration CpuTree::remove_task(CpuTaskId id) {
   settle(task);
   const Duration used = task.used.time();
   if (task.due >= 0) due_.erase({task.due, id});
-  const CpuGroupId group = task.group;
-  groups_.at(group).tasks.erase(id);
+  Group& group = *task.up;
+  group.tasks.erase(id);
   tasks_.erase(id);
   update_active(group);
-  mark();
+  mark(group);
   return used;
 }
 
@@ -182,36 +193,39 @@ void CpuTree::set_rate(CpuTaskId id, Task& task, std::uint64_t rate) {
   if (due >= 0) due_.insert({due, id});
 }
 
-/// Everything below `id` gets no CPU.
-void CpuTree::rest(CpuGroupId id) {
-  Group& group = groups_.at(id);
+/// Everything in the group gets no CPU.
+void CpuTree::rest(Group& group) {
   set_rate(group, 0);
-  group.counting = group.throttled = false;
+  group.counting = group.throttled = group.known = false;
   group.throttle_rate = 0;
-  for (CpuTaskId task : group.tasks) set_rate(task, tasks_.at(task), 0);
-  for (CpuGroupId child : group.children) {
-    if (at(child).rate > 0 || at(child).counting) rest(child);
+  for (const auto& [id, task] : group.tasks) set_rate(id, *task, 0);
+  for (CpuGroupId id : group.children) {
+    Group& child = groups_.at(id);
+    if (child.rate > 0 || child.counting || child.known) rest(child);
   }
 }
 
-void CpuTree::update_active(CpuGroupId id) {
-  while (true) {
-    Group& group = groups_.at(id);
-    bool active = !group.frozen && !group.active.empty();
-    if (!group.frozen && !active) {
-      active = std::any_of(group.tasks.begin(), group.tasks.end(),
-                           [&](CpuTaskId task) { return tasks_.at(task).runnable(); });
+void CpuTree::update_active(Group& changed) {
+  for (Group* group = &changed;; group = group->up) {
+    bool active = !group->frozen && !group->active.empty();
+    if (!group->frozen && !active) {
+      active = std::any_of(group->tasks.begin(), group->tasks.end(),
+                           [](const auto& entry) { return entry.second->runnable(); });
     }
-    if (!active) rest(id);
-    if (id == kRootCpuGroup) return;
-    Group& parent = groups_.at(group.parent);
-    if (active == parent.active.contains(id)) return;
+    if (!active) rest(*group);
+    Group* up = group->up;
+    if (up == nullptr || active == up->active.contains(group->id)) return;
     if (active) {
-      parent.active.insert(id);
+      up->active.emplace(group->id, group);
     } else {
-      parent.active.erase(id);
+      up->active.erase(group->id);
+      up->restless.erase(group->id);
+      up->inside.bound -= group->counted.bound;
+      up->inside.wanted -= group->counted.wanted;
+      up->inside.threads -= group->counted.threads;
+      group->counted = {};
     }
-    id = group.parent;
+    mark(*group);
   }
 }
 
@@ -239,8 +253,8 @@ std::vector<CpuTaskId> CpuTree::take_done() {
     task.due = -1;
     task.done = true;
     set_rate(id, task, 0);
-    update_active(task.group);
-    mark();
+    update_active(*task.up);
+    mark(*task.up);
     done.push_back(id);
   }
   std::sort(done.begin(), done.end());
@@ -278,51 +292,37 @@ std::uint64_t CpuTree::runnable_threads() const {
   while (!open.empty()) {
     const Group& group = at(open.back());
     open.pop_back();
-    for (CpuTaskId task : group.tasks) rates += tasks_.at(task).bound();
-    open.insert(open.end(), group.active.begin(), group.active.end());
+    for (const auto& [id, task] : group.tasks) rates += task->bound();
+    for (const auto& [id, child] : group.active) open.push_back(id);
   }
   return static_cast<std::uint64_t>((rates + kOneCpu - 1) / kOneCpu);
 }
 
-/// Fills `bound` and `wanted` bottom-up for everything runnable.
-std::uint64_t CpuTree::compute_bounds(CpuGroupId id, const CpuMask& outer) {
-  Group& group = groups_.at(id);
-  CpuMask own;
-  const CpuMask* mask = &outer;
-  if (group.allowed) {
-    own = outer;
-    own &= *group.allowed;
-    mask = &own;
-  }
-  UInt128 sum = 0;
-  group.threads = 0;
-  for (CpuTaskId id_of : group.tasks) {
-    const Task& task = tasks_.at(id_of);
-    sum += task.bound();
-    if (task.runnable()) group.threads += task.threads;
-  }
-  for (CpuGroupId child : group.active) {
-    sum += compute_bounds(child, *mask);
-    group.threads += at(child).threads;
-  }
-  // A set has one CPU at least: counting them is seldom needed.
-  group.wanted = static_cast<std::uint64_t>(
-      sum <= kOneCpu ? sum : std::min(sum, static_cast<UInt128>(mask->count()) * kOneCpu));
-  group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
-  return group.bound;
+CpuTree::CpuTree(const CpuTree& other)
+    : cpus_(other.cpus_), now_(other.now_), dirty_(other.dirty_), all_stale_(other.all_stale_),
+      groups_(other.groups_), tasks_(other.tasks_), due_(other.due_), next_group_(other.next_group_),
+      next_task_(other.next_task_) {
+  link();
 }
 
-void CpuTree::solve() {
-  dirty_ = false;
-  const CpuMask all = CpuMask::first(cpus_);
-  const std::uint64_t bound = compute_bounds(kRootCpuGroup, all);
-  Group& root = groups_.at(kRootCpuGroup);
-  const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
-  distribute(kRootCpuGroup, bound, std::uint64_t{cpus_} * kOneCpu, all, &capacity);
-  std::uint64_t given = 0;
-  for (CpuTaskId task : root.tasks) given += tasks_.at(task).rate;
-  for (CpuGroupId child : root.active) given += at(child).rate;
-  set_rate(root, given);
+void CpuTree::relink() {
+  link();
+  all_stale_ = true;
+}
+
+/// Groups and tasks point at each other, in this tree.
+void CpuTree::link() {
+  masked_ = 0;
+  for (auto& [id, group] : groups_) {
+    group.id = id;
+    group.up = id == kRootCpuGroup ? nullptr : &groups_.at(group.parent);
+    masked_ += static_cast<std::size_t>(group.allowed.has_value());
+    for (auto& [child, link] : group.active) link = &groups_.at(child);
+    for (auto& [task, link] : group.tasks) {
+      link = &tasks_.at(task);
+      link->up = &group;
+    }
+  }
 }
 
 }  // namespace twinhull::sim

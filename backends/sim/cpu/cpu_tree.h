@@ -34,10 +34,17 @@ struct CpuDemand {
 /// a task thread counts as a group of weight 1024.
 ///
 /// Rates are computed when somebody looks (`next_done`, `rate_of`): many changes at one instant
-/// cost one solve, O(n log n) in the groups and tasks that are runnable. Ordinary integers only.
+/// cost one solve. A solve visits what changed and, where members of a group compete, its members:
+/// with CPU over, one change costs O(depth × log n); with none over it moves the rates of all that
+/// compete, O(n log n). CPU sets anywhere in the tree cost a whole solve. Ordinary integers only.
 class CpuTree {
  public:
   explicit CpuTree(std::uint32_t cpus = 1);
+  CpuTree(const CpuTree& other);
+  CpuTree& operator=(const CpuTree&) = delete;
+  CpuTree(CpuTree&&) = default;
+  CpuTree& operator=(CpuTree&&) = default;
+  ~CpuTree() = default;
 
   // --- groups; precondition of all: the group exists -------------------------------------------
   CpuGroupId add_group(CpuGroupId parent);
@@ -69,6 +76,8 @@ class CpuTree {
   [[nodiscard]] bool has_group(CpuGroupId group) const { return groups_.contains(group); }
   /// All references inside lead somewhere: for state that was loaded.
   [[nodiscard]] bool sane() const;
+  /// After loading, when it is sane(): before that nothing else may be called.
+  void relink();
   [[nodiscard]] Duration task_usage(CpuTaskId task) const;
   /// CPU time that is left of a task's work; empty for an endless task.
   [[nodiscard]] std::optional<Duration> work_left(CpuTaskId task) const;
@@ -90,6 +99,8 @@ class CpuTree {
   /// CPU time delivered by the whole node.
   CpuMeter delivered();
 
+  /// Forgets what is kept between solves: the next one visits everything. The result is the same.
+  void forget() { mark_all(); }
   /// Error corrupt: more CPU than there is; a rate above its bound; sums that do not add up; an
   /// idle CPU beside a runnable task that nothing holds back.
   Status check();
@@ -98,6 +109,14 @@ class CpuTree {
   void serialize(Archive& archive);
 
  private:
+  struct Task;
+  /// What the members of a group want together.
+  struct Sums {
+    UInt128 bound = 0;   ///< with the members' own quotas
+    UInt128 wanted = 0;  ///< without them
+    std::uint64_t threads = 0;
+    bool operator==(const Sums&) const = default;
+  };
   struct Group {
     CpuGroupId parent = 0;
     std::uint64_t weight = 1024;
@@ -105,8 +124,8 @@ class CpuTree {
     std::optional<CpuMask> allowed;
     bool frozen = false;
     std::set<CpuGroupId> children;
-    std::set<CpuGroupId> active;      ///< children with something runnable inside
-    std::set<CpuTaskId> tasks;
+    std::map<CpuGroupId, Group*> active;  ///< children with something runnable inside
+    std::map<CpuTaskId, Task*> tasks;
     // Integrated up to `since`.
     std::int64_t since = 0;
     std::uint64_t rate = 0;
@@ -117,9 +136,21 @@ class CpuTree {
     std::uint64_t throttle_rate = 0;  ///< queue time standing still per time, billionths
     std::uint64_t periods = 0, throttled_periods = 0;
     CpuMeter throttled_time;
-    std::uint64_t bound = 0;          ///< scratch of solve()
-    std::uint64_t wanted = 0;         ///< scratch: without the own quota
-    std::uint64_t threads = 0;        ///< scratch, not saved: runnable ones inside
+    std::uint64_t bound = 0;          ///< rate that it takes at most
+    std::uint64_t wanted = 0;         ///< the same without its own quota
+    // Kept between solves, not saved: a loaded tree is solved as a whole.
+    CpuGroupId id = 0;
+    Group* up = nullptr;
+    std::uint64_t threads = 0;        ///< runnable ones inside
+    Sums inside;                      ///< of `active`, as counted last
+    Sums counted;                     ///< what `up->inside` holds of this group
+    std::vector<CpuGroupId> changed;  ///< children with `stale`, and some that are gone
+    std::set<CpuGroupId> restless;    ///< active children that are not `calm`
+    bool stale = false;               ///< it, or something inside, changed since the last solve
+    bool known = false;               ///< the rates inside are those of the last solve
+    bool roomy = false;               ///< in it, members got all they want
+    bool calm = false;                ///< their rates depend on nothing outside
+    std::uint64_t amount = 0, running = 0;  ///< distributed in it
     template <typename Archive>
     void save(Archive& archive) const;
     template <typename Archive>
@@ -141,33 +172,48 @@ class CpuTree {
     void serialize(Archive& archive) {
       archive(group, threads, each, finite, stopped, done, goal, since, rate, used, due);
     }
+    Group* up = nullptr;              ///< of `group`; not saved
   };
-  struct Item;
+  struct Level;
 
   [[nodiscard]] const Group& at(CpuGroupId group) const { return groups_.at(group); }
   void settle(Group& group) const;
   void settle(Task& task) const;
   void set_rate(Group& group, std::uint64_t rate);
   void set_rate(CpuTaskId id, Task& task, std::uint64_t rate);
-  void rest(CpuGroupId group);
-  void update_active(CpuGroupId group);
+  void rest(Group& group);
+  void update_active(Group& group);
+  void mark(Group& group);
+  void link();
+  /// The whole tree: for changes that reach beyond what mark() tells.
+  void mark_all() { dirty_ = all_stale_ = true; }
+
   void solve();
-  std::uint64_t compute_bounds(CpuGroupId group, const CpuMask& outer);
-  void distribute(CpuGroupId group, std::uint64_t amount, std::uint64_t running,
-                  const CpuMask& outer, const std::vector<std::uint64_t>* capacity);
+  static void count(Group& group, const CpuMask& mask);
+  static void recount(Group& parent, Group& child);
+  static void refresh(Group& group, const CpuMask& all);
+  static void refresh_all(Group& group, const CpuMask& outer);
+  void distribute(Group& group, std::uint64_t amount, std::uint64_t running, const CpuMask& outer,
+                  const std::vector<std::uint64_t>* capacity, bool all);
+  static void share(Level& level, std::uint64_t amount, std::uint64_t running);
+  void give_all(Group& group, const Level& level, std::uint64_t running,
+                const std::vector<std::uint64_t>& room, const CpuMask& mask, bool all);
+  void give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still, std::uint64_t spare,
+            const CpuMask& mask, std::uint64_t cpus, bool all);
+  void close(Group& group);
+  void fill_holes(Group& top, const CpuMask& outer, const std::vector<std::uint64_t>& capacity);
   static bool is_throttled(const Group& group, std::uint64_t given);
-  [[nodiscard]] std::vector<std::uint64_t> standing(const Group& group,
-                                                    const std::vector<CpuTaskId>& tasks,
-                                                    const std::vector<AffinityShare>& takers,
-                                                    bool by_cpu, std::uint64_t running,
+  [[nodiscard]] std::vector<std::uint64_t> standing(const Level& level, std::uint64_t running,
                                                     const std::vector<std::uint64_t>& room) const;
-  CpuMask used_mask(CpuGroupId group, const CpuMask& outer) const;
-  [[nodiscard]] bool mixed_masks(CpuGroupId group, const CpuMask& outer) const;
-  void mark() { dirty_ = true; }
+  static CpuMask used_mask(const Group& group, const CpuMask& outer);
+  static bool mixed_masks(const Group& group, const CpuMask& outer);
+  [[nodiscard]] Status check_sums() const;
 
   std::uint32_t cpus_ = 1;
   std::int64_t now_ = 0;
   bool dirty_ = false;
+  bool all_stale_ = true;
+  std::size_t masked_ = 0;  ///< groups with CPUs of their own
   std::map<CpuGroupId, Group> groups_;
   std::map<CpuTaskId, Task> tasks_;
   std::set<std::pair<std::int64_t, CpuTaskId>> due_;

@@ -8,6 +8,23 @@
 #include "backends/sim/cpu/cpu_tree.h"
 
 namespace twinhull::sim {
+namespace detail {
+
+template <typename Id, typename Value>
+std::set<Id> keys_of(const std::map<Id, Value*>& map) {
+  std::set<Id> keys;
+  for (const auto& [id, value] : map) keys.insert(keys.end(), id);
+  return keys;
+}
+
+/// Pointers follow in CpuTree::relink().
+template <typename Id, typename Value>
+void set_keys(std::map<Id, Value*>& map, const std::set<Id>& keys) {
+  map.clear();
+  for (Id id : keys) map.emplace_hint(map.end(), id, nullptr);
+}
+
+}  // namespace detail
 
 template <typename Archive>
 void CpuTree::Group::save(Archive& archive) const {
@@ -16,8 +33,8 @@ void CpuTree::Group::save(Archive& archive) const {
   const std::int64_t period_ns = has_quota ? quota->period.count() : 0;
   archive(parent, weight, has_quota, quota_ns, period_ns, has_allowed);
   if (has_allowed) archive(*allowed);
-  archive(frozen, children, active, tasks, since, rate, used, anchor, counting, throttled,
-          throttle_rate, periods, throttled_periods, throttled_time, bound, wanted);
+  archive(frozen, children, detail::keys_of(active), detail::keys_of(tasks), since, rate, used, anchor,
+          counting, throttled, throttle_rate, periods, throttled_periods, throttled_time, bound, wanted);
 }
 
 template <typename Archive>
@@ -30,8 +47,12 @@ void CpuTree::Group::load(Archive& archive) {
     allowed.emplace();
     archive(*allowed);
   }
-  archive(frozen, children, active, tasks, since, rate, used, anchor, counting, throttled,
+  std::set<CpuGroupId> active_ids;
+  std::set<CpuTaskId> task_ids;
+  archive(frozen, children, active_ids, task_ids, since, rate, used, anchor, counting, throttled,
           throttle_rate, periods, throttled_periods, throttled_time, bound, wanted);
+  detail::set_keys(active, active_ids);
+  detail::set_keys(tasks, task_ids);
 }
 
 template <typename Archive>

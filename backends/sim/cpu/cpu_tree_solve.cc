@@ -1,218 +1,365 @@
-// How one level of the CPU tree is shared, and the invariants of the result.
+// How the CPU tree is shared, level by level; only what changed is visited.
 #include <algorithm>
 #include <map>
-#include <string>
 
 #include "backends/sim/cpu/affinity_fill.h"
+#include "backends/sim/cpu/cpu_room.h"
 #include "backends/sim/cpu/cpu_tree.h"
 #include "backends/sim/cpu/pool_race.h"
 
 namespace twinhull::sim {
 namespace {
 
-using RatesByMask = std::map<CpuMask, std::uint64_t>;
-
-/// What all of `rates`, and `more` for tasks that may use `mask`, get of the CPUs together.
-std::uint64_t carried(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates,
-                      const CpuMask& mask, std::uint64_t more) {
-  std::vector<AffinityShare> takers;
-  for (const auto& [allowed, rate] : rates) takers.push_back({{1, rate, 0}, allowed, {}});
-  takers.push_back({{1, more, 0}, mask, {}});
-  affinity_fill(capacity, takers);
-  std::uint64_t sum = 0;
-  for (const AffinityShare& taker : takers) sum += taker.share.given;
-  return sum;
+std::uint64_t quota_rate(const CpuQuota& quota) {
+  const auto amount = static_cast<std::uint64_t>(quota.quota.count());
+  if (amount <= ~std::uint64_t{0} / kOneCpu)  // up to 18 s: without the slow division
+    return amount * kOneCpu / static_cast<std::uint64_t>(quota.period.count());
+  return static_cast<std::uint64_t>(static_cast<UInt128>(quota.quota.count()) * kOneCpu /
+                                    static_cast<std::uint64_t>(quota.period.count()));
 }
 
-std::uint64_t sum_of(const RatesByMask& rates) {
-  std::uint64_t sum = 0;
-  for (const auto& [mask, rate] : rates) sum += rate;
-  return sum;
+/// A number without pattern for each `i` (the steps of SplitMix64). Its multiples, as parts of 2⁶⁴,
+/// fill the range evenly: a mean over few of them is close to that over all.
+std::uint64_t scattered(std::uint64_t i) {
+  std::uint64_t mixed = i * 0x9e3779b97f4a7c15U;
+  mixed = (mixed ^ mixed >> 30U) * 0xbf58476d1ce4e5b9U;
+  mixed = (mixed ^ mixed >> 27U) * 0x94d049bb133111ebU;
+  return mixed ^ mixed >> 31U;
 }
 
-bool fits(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates) {
-  return carried(capacity, rates, CpuMask(), 0) == sum_of(rates);
-}
-
-/// How much more tasks that may use `mask` could get while everybody keeps his rate; others may have
-/// to move to other CPUs of theirs for it. (A largest flow can be reached from any other one without
-/// taking from anybody.)
-std::uint64_t room_beside(const std::vector<std::uint64_t>& capacity, const RatesByMask& rates,
-                          const CpuMask& mask) {
-  return carried(capacity, rates, mask, mask.count() * kOneCpu) - sum_of(rates);
+/// Part of the time that a group stands still which could run at `speed` and gets `bound`.
+std::uint64_t stood(std::uint64_t speed, std::uint64_t bound) {
+  speed = std::max(speed, bound);
+  return static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) * (speed - bound) / speed);
 }
 
 }  // namespace
 
-/// CPUs that runnable tasks below `id` may use.
-CpuMask CpuTree::used_mask(CpuGroupId id, const CpuMask& outer) const {
-  const Group& group = at(id);
+/// What is runnable directly in one group: its tasks, then its children, and what each may take.
+struct CpuTree::Level {
+  std::vector<std::pair<CpuTaskId, Task*>> tasks;
+  std::vector<Group*> children;
+  std::vector<Share> shares;
+  std::vector<AffinityShare> takers;  ///< the same with CPU sets; empty when these are all alike
+};
+
+/// CPUs that runnable tasks in the group may use.
+CpuMask CpuTree::used_mask(const Group& group, const CpuMask& outer) {
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
-  for (CpuTaskId task : group.tasks) {
-    if (tasks_.at(task).runnable()) return mask;
+  for (const auto& [id, task] : group.tasks) {
+    if (task->runnable()) return mask;
   }
   CpuMask used;
-  for (CpuGroupId child : group.active) used |= used_mask(child, mask);
+  for (const auto& [id, child] : group.active) used |= used_mask(*child, mask);
   return used;
 }
 
-/// Whether runnable children of `id` differ in the CPUs that they may use.
-bool CpuTree::mixed_masks(CpuGroupId id, const CpuMask& outer) const {
-  const Group& group = at(id);
+/// Whether runnable children of the group differ in the CPUs that they may use.
+bool CpuTree::mixed_masks(const Group& group, const CpuMask& outer) {
   if (group.active.empty()) return false;
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
-  for (CpuGroupId child : group.active) {
-    const Group& facts = at(child);
-    if (facts.allowed && used_mask(child, mask) != mask) return true;
-    if (!facts.active.empty() && mixed_masks(child, mask)) return true;
+  return std::any_of(group.active.begin(), group.active.end(), [&](const auto& entry) {
+    const Group& child = *entry.second;
+    if (child.allowed && used_mask(child, mask) != mask) return true;
+    return mixed_masks(child, mask);
+  });
+}
+
+// --- what everybody wants, from the leaves up ----------------------------------------------------
+
+/// `inside` and the tasks -> `bound`, `wanted` and `threads`.
+void CpuTree::count(Group& group, const CpuMask& mask) {
+  UInt128 sum = group.inside.bound;
+  group.threads = group.inside.threads;
+  for (const auto& [id, task] : group.tasks) {
+    sum += task->bound();
+    if (task->runnable()) group.threads += task->threads;
   }
-  return false;
+  // A set has one CPU at least: counting them is seldom needed.
+  group.wanted = static_cast<std::uint64_t>(
+      sum <= kOneCpu ? sum : std::min(sum, static_cast<UInt128>(mask.count()) * kOneCpu));
+  group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
+}
+
+void CpuTree::recount(Group& parent, Group& child) {
+  const Sums now{child.bound, child.wanted, child.threads};
+  parent.inside.bound += now.bound - child.counted.bound;
+  parent.inside.wanted += now.wanted - child.counted.wanted;
+  parent.inside.threads += now.threads - child.counted.threads;
+  child.counted = now;
+}
+
+/// Precondition: no CPU sets in the tree.
+void CpuTree::refresh(Group& group, const CpuMask& all) {
+  for (CpuGroupId id : group.changed) {
+    const auto found = group.active.find(id);
+    if (found == group.active.end()) continue;
+    refresh(*found->second, all);
+    recount(group, *found->second);
+  }
+  count(group, all);
+}
+
+void CpuTree::refresh_all(Group& group, const CpuMask& outer) {
+  CpuMask mask = outer;
+  if (group.allowed) mask &= *group.allowed;
+  group.inside = {};
+  for (const auto& [id, child] : group.active) {
+    refresh_all(*child, mask);
+    child->counted = {};
+    recount(group, *child);
+  }
+  count(group, mask);
+}
+
+// --- what everybody gets, from the root down -----------------------------------------------------
+
+void CpuTree::solve() {
+  dirty_ = false;
+  const CpuMask mask = CpuMask::first(cpus_);
+  const bool all = all_stale_ || masked_ > 0;
+  Group& root = groups_.at(kRootCpuGroup);
+  if (all) {
+    refresh_all(root, mask);
+  } else {
+    refresh(root, mask);
+  }
+  const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
+  const std::uint64_t whole = std::uint64_t{cpus_} * kOneCpu;
+  std::uint64_t given = 0;
+  distribute(root, root.bound, whole, mask, &capacity, all);
+  if (root.roomy) {
+    given = root.bound;
+  } else {
+    for (const auto& [id, task] : root.tasks) given += task->rate;
+    for (const auto& [id, child] : root.active) given += child->rate;
+  }
+  set_rate(root, given);
+  all_stale_ = false;
 }
 
 /// Gives `amount` (already bounded) to what is runnable directly in the group. `capacity` tells
 /// the CPUs one by one where this level must respect them. `running` is the rate while the group's
-/// own pool lasts, ≥ amount.
-void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t running,
-                         const CpuMask& outer, const std::vector<std::uint64_t>* capacity) {
-  Group& group = groups_.at(id);
+/// own pool lasts, ≥ amount. `all`: trust nothing of the last solve.
+void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t running,
+                         const CpuMask& outer, const std::vector<std::uint64_t>* capacity, bool all) {
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
-  const bool by_cpu = mixed_masks(id, outer);
-  std::vector<CpuTaskId> tasks;
-  std::vector<AffinityShare> takers;
-  takers.reserve(group.tasks.size() + group.active.size());
-  for (CpuTaskId task : group.tasks) {
-    Task& facts = tasks_.at(task);
-    if (!facts.runnable()) {
-      if (facts.rate > 0) set_rate(task, facts, 0);
-      continue;
-    }
-    tasks.push_back(task);
-    const std::uint64_t weight = 1024 * std::uint64_t{facts.threads};
-    takers.push_back({{weight, facts.bound(), 0}, mask, {}});
+  UInt128 bound = group.inside.bound, wanted = group.inside.wanted;
+  for (const auto& [id, task] : group.tasks) {
+    bound += task->bound();
+    wanted += task->bound();
   }
-  std::vector<Group*> children;  // a look-up in a large tree costs as much as the rest of a step
-  children.reserve(group.active.size());
-  for (CpuGroupId child : group.active) {
-    Group& facts = groups_.at(child);
-    children.push_back(&facts);
-    takers.push_back({{facts.weight, facts.bound, 0}, by_cpu ? used_mask(child, mask) : mask, {}});
-  }
-  std::vector<std::uint64_t> room;
-  if (by_cpu) {
-    room.resize(cpus_);
-    if (capacity != nullptr) {
-      room = *capacity;
-    } else {  // the group's amount, spread evenly over its CPUs
-      std::uint64_t left = amount, cpus = mask.count();
-      for (std::uint32_t cpu = 0; cpu < cpus_ && cpus > 0; ++cpu) {
-        if (!mask.has(cpu)) continue;
-        room[cpu] = left / cpus;
-        left -= room[cpu];
-        --cpus;
-      }
-    }
-    affinity_fill(room, takers);
-  } else {
-    std::vector<Share> shares;
-    shares.reserve(takers.size());
-    for (const AffinityShare& taker : takers) shares.push_back(taker.share);
-    UInt128 fast = 0;
-    std::vector<Share> quick;
-    if (running > amount) {
-      // While the group's pool lasts its members share what it runs at; then all stand still. So a
-      // member that wants little gets all of that, however small its weight.
-      quick = shares;
-      for (std::size_t i = 0; i < children.size() && amount > 0; ++i) {
-        if (!children[i]->quota) continue;  // its quota counts by the clock, not while the group runs
-        Share& share = quick[tasks.size() + i];
-        const UInt128 most = static_cast<UInt128>(share.bound) * running / amount;
-        share.bound = static_cast<std::uint64_t>(std::min<UInt128>(most, children[i]->wanted));
-      }
-      water_fill(running, quick);
-      for (const Share& share : quick) fast += share.given;
-    }
-    if (fast > amount) {
-      std::uint64_t left = amount;
-      std::vector<Share> rest = shares;
-      for (std::size_t i = 0; i < shares.size(); ++i) {
-        const UInt128 part = static_cast<UInt128>(quick[i].given) * amount / fast;
-        shares[i].given = static_cast<std::uint64_t>(std::min<UInt128>(part, shares[i].bound));
-        left -= shares[i].given;
-        rest[i].bound = shares[i].bound - shares[i].given;
-      }
-      water_fill(left, rest);
-      for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
-    } else {
-      water_fill(amount, shares);
-    }
-    for (std::size_t i = 0; i < takers.size(); ++i) takers[i].share = shares[i];
-  }
-  bool any_throttled = false;
-  for (std::size_t i = 0; i < children.size(); ++i)
-    any_throttled = any_throttled || is_throttled(*children[i], takers[tasks.size() + i].share.given);
-  std::vector<std::uint64_t> stands;
-  if (any_throttled) stands = standing(group, tasks, takers, by_cpu, running, room);
-  std::uint64_t taken = 0;
-  for (const AffinityShare& taker : takers) taken += taker.share.given;
-  const std::uint64_t spare = running - std::min(running, taken);
-  std::size_t next = 0;
-  for (CpuTaskId task : tasks) set_rate(task, tasks_.at(task), takers[next++].share.given);
-  auto number = group.active.begin();
-  for (std::size_t i = 0; i < children.size(); ++i, ++next, ++number) {
-    const std::uint64_t given = takers[next].share.given;
-    Group& facts = *children[i];
-    set_rate(facts, given);
-    facts.counting = facts.quota.has_value();
-    facts.throttled = is_throttled(facts, given);
-    facts.throttle_rate = 0;
-    const std::uint64_t stood = facts.throttled ? stands[next] : 0;
-    // A queue stands still on each CPU where a thread waits.
-    const auto queues = [&] {
-      return facts.threads == 1 ? 1 : std::min<std::uint64_t>(facts.threads, takers[next].allowed.count());
+  const bool roomy = bound <= amount && wanted <= running;
+  const bool by_cpu = masked_ > 0 && mixed_masks(group, outer);
+  if (!all && group.known && group.roomy && roomy) {
+    // Everybody had and has all that he wants: only who changed gets something else.
+    const std::uint64_t spare = running - static_cast<std::uint64_t>(bound), cpus = mask.count();
+    for (const auto& [id, task] : group.tasks) set_rate(id, *task, task->bound());
+    const auto visit = [&](Group& child) {
+      give(group, child, child.bound, stood(child.wanted, child.bound), spare, mask, cpus, false);
     };
-    if (facts.throttled) facts.throttle_rate = queues() * stood;
-    if (facts.active.empty() && facts.tasks.size() == 1) {  // most groups of a large node
-      const CpuTaskId task = *facts.tasks.begin();
-      Task& only = tasks_.at(task);
-      set_rate(task, only, std::min(given, only.bound()));
-      continue;
+    for (CpuGroupId id : group.changed)
+      if (const auto found = group.active.find(id); found != group.active.end()) visit(*found->second);
+    const std::vector<CpuGroupId> restless(group.restless.begin(), group.restless.end());
+    for (CpuGroupId id : restless) visit(*group.active.at(id));
+  } else {
+    Level level;
+    for (const auto& [id, task] : group.tasks) {
+      if (task->runnable()) {
+        level.tasks.emplace_back(id, task);
+        level.shares.push_back({1024 * std::uint64_t{task->threads}, task->bound(), 0});
+      } else if (task->rate > 0) {
+        set_rate(id, *task, 0);
+      }
     }
-    // What nobody takes is there for a group inside that runs ahead of its quota.
-    std::uint64_t speed = std::min(given + spare, takers[next].allowed.count() * kOneCpu);
-    if (stood > 0 && stood < kOneCpu)
-      speed = std::max(speed, static_cast<std::uint64_t>(static_cast<UInt128>(given) * kOneCpu /
-                                                         (kOneCpu - stood)));
-    distribute(*number, given, std::max(speed, given), mask, nullptr);
+    for (const auto& [id, child] : group.active) {
+      level.children.push_back(child);
+      level.shares.push_back({child->weight, child->bound, 0});
+    }
+    std::vector<std::uint64_t> room;
+    if (by_cpu) {
+      room.resize(cpus_);
+      if (capacity != nullptr) {
+        room = *capacity;
+      } else {  // the group's amount, spread evenly over its CPUs
+        std::uint64_t left = amount, cpus = mask.count();
+        for (std::uint32_t cpu = 0; cpu < cpus_ && cpus > 0; ++cpu) {
+          if (!mask.has(cpu)) continue;
+          room[cpu] = left / cpus;
+          left -= room[cpu];
+          --cpus;
+        }
+      }
+      for (std::size_t i = 0; i < level.shares.size(); ++i)
+        level.takers.push_back({level.shares[i],
+                                i < level.tasks.size()
+                                    ? mask
+                                    : used_mask(*level.children[i - level.tasks.size()], mask),
+                                {}});
+      affinity_fill(room, level.takers);
+      for (std::size_t i = 0; i < level.shares.size(); ++i)
+        level.shares[i].given = level.takers[i].share.given;
+    } else {
+      share(level, amount, running);
+    }
+    give_all(group, level, running, room, mask, all);
   }
-  if (!by_cpu || capacity == nullptr) return;
+  close(group);
+  group.known = true;
+  group.amount = amount;
+  group.running = running;
+  group.roomy = roomy && !by_cpu;
+  group.calm = !by_cpu && wanted <= amount && group.restless.empty();
+  if (by_cpu && capacity != nullptr) fill_holes(group, outer, *capacity);
+}
 
-  // CPU sets inside CPU sets: a level does not see which CPUs the other levels fill, so a group may
-  // have been given more than its members could take, and somebody may find room that was left.
+/// Max-min without CPU sets.
+void CpuTree::share(Level& level, std::uint64_t amount, std::uint64_t running) {
+  std::vector<Share>& shares = level.shares;
+  UInt128 fast = 0;
+  std::vector<Share> quick;
+  if (running > amount) {
+    // While the group's pool lasts its members share what it runs at; then all stand still. So a
+    // member that wants little gets all of that, however small its weight.
+    quick = shares;
+    for (std::size_t i = 0; i < level.children.size() && amount > 0; ++i) {
+      const Group& child = *level.children[i];
+      if (child.quota) continue;  // its quota counts by the clock, not while the group runs
+      Share& member = quick[level.tasks.size() + i];
+      const UInt128 most = static_cast<UInt128>(member.bound) * running / amount;
+      member.bound = static_cast<std::uint64_t>(std::min<UInt128>(most, child.wanted));
+    }
+    water_fill(running, quick);
+    for (const Share& member : quick) fast += member.given;
+  }
+  if (fast <= amount) {
+    water_fill(amount, shares);
+    return;
+  }
+  std::uint64_t left = amount;
+  std::vector<Share> rest = shares;
+  for (std::size_t i = 0; i < shares.size(); ++i) {
+    const UInt128 part = static_cast<UInt128>(quick[i].given) * amount / fast;
+    shares[i].given = static_cast<std::uint64_t>(std::min<UInt128>(part, shares[i].bound));
+    left -= shares[i].given;
+    rest[i].bound = shares[i].bound - shares[i].given;
+  }
+  water_fill(left, rest);
+  for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
+}
+
+/// Hands a level's shares to its members.
+void CpuTree::give_all(Group& group, const Level& level, std::uint64_t running,
+                       const std::vector<std::uint64_t>& room, const CpuMask& mask, bool all) {
+  const std::size_t first = level.tasks.size();
+  bool any_throttled = false;
+  std::uint64_t taken = 0;
+  for (std::size_t i = 0; i < level.children.size(); ++i)
+    any_throttled = any_throttled || is_throttled(*level.children[i], level.shares[first + i].given);
+  for (const Share& member : level.shares) taken += member.given;
+  std::vector<std::uint64_t> stands;
+  if (any_throttled) stands = standing(level, running, room);
+  const std::uint64_t spare = running - std::min(running, taken);
+  for (std::size_t i = 0; i < first; ++i)
+    set_rate(level.tasks[i].first, *level.tasks[i].second, level.shares[i].given);
+  const std::uint64_t cpus = mask.count();
+  for (std::size_t i = 0; i < level.children.size(); ++i)
+    give(group, *level.children[i], level.shares[first + i].given, any_throttled ? stands[first + i] : 0,
+         spare, mask, level.takers.empty() ? cpus : level.takers[first + i].allowed.count(), all);
+}
+
+/// Gives a child its rate and shares it inside. `still` is the part of the time that it stands still
+/// if it is throttled, `cpus` how many it may use.
+void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still,
+                   std::uint64_t spare, const CpuMask& mask, std::uint64_t cpus, bool all) {
+  set_rate(group, given);
+  group.counting = group.quota.has_value();
+  group.throttled = is_throttled(group, given);
+  if (!group.throttled) still = 0;
+  // A queue stands still on each CPU where a thread waits.
+  group.throttle_rate =
+      still == 0 ? 0 : still * (group.threads == 1 ? 1 : std::min<std::uint64_t>(group.threads, cpus));
+  if (group.active.empty() && group.tasks.size() == 1) {  // most groups of a large node
+    const auto& [id, task] = *group.tasks.begin();
+    set_rate(id, *task, std::min(given, task->bound()));
+    close(group);
+    group.known = group.stale = false;
+    group.calm = true;
+    parent.restless.erase(group.id);
+    return;
+  }
+  // What nobody takes is there for a group inside that runs ahead of its quota.
+  std::uint64_t speed = std::min(given + spare, cpus * kOneCpu);
+  if (still > 0 && still < kOneCpu)
+    speed = std::max(speed,
+                     static_cast<std::uint64_t>(static_cast<UInt128>(given) * kOneCpu / (kOneCpu - still)));
+  speed = std::max(speed, given);
+  if (all || !group.known || group.stale || given != group.amount ||
+      (speed != group.running && !group.calm))
+    distribute(group, given, speed, mask, nullptr, all);
+  group.stale = false;
+  if (group.calm) {
+    parent.restless.erase(group.id);
+  } else {
+    parent.restless.insert(group.id);
+  }
+}
+
+/// Nothing below the group is news any more.
+void CpuTree::close(Group& group) {
+  for (CpuGroupId id : group.changed)
+    if (const auto found = groups_.find(id); found != groups_.end()) found->second.stale = false;
+  group.changed.clear();
+}
+
+/// CPU sets inside CPU sets: a level does not see which CPUs the other levels fill, so a group may
+/// have been given more than its members could take, and somebody may find room that was left.
+void CpuTree::fill_holes(Group& top, const CpuMask& outer, const std::vector<std::uint64_t>& capacity) {
   struct Leaf {
-    CpuTaskId task;
+    CpuTaskId id;
+    Task* task;
     CpuMask mask;
   };
-  std::vector<Leaf> leaves;
-  std::vector<std::pair<CpuGroupId, CpuMask>> order{{id, outer}};
-  std::map<CpuMask, std::uint64_t> rates;
+  std::vector<Leaf> all, leaves;
+  std::vector<std::pair<Group*, CpuMask>> order{{&top, outer}};
+  RatesByMask rates;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    const Group& facts = at(order[i].first);
+    const Group& facts = *order[i].first;
     CpuMask inner = order[i].second;
     if (facts.allowed) inner &= *facts.allowed;
-    for (CpuTaskId task : facts.tasks) {
-      rates[inner] += tasks_.at(task).rate;
-      if (tasks_.at(task).rate < tasks_.at(task).bound()) leaves.push_back({task, inner});
+    for (const auto& [id, task] : facts.tasks) {
+      rates[inner] += task->rate;
+      all.push_back({id, task, inner});
     }
-    for (CpuGroupId child : facts.active) order.emplace_back(child, inner);
+    for (const auto& [id, child] : facts.active) order.emplace_back(child, inner);
   }
+  // Two levels may have counted on the same CPU: everybody who needs it gives up the same part.
+  if (!fits(capacity, rates)) {
+    std::vector<AffinityShare> takers;
+    for (const auto& [mask, rate] : rates)
+      takers.push_back({{std::max<std::uint64_t>(1, rate), rate, 0}, mask, {}});
+    affinity_fill(capacity, takers);
+    std::map<CpuMask, std::pair<std::uint64_t, std::uint64_t>> cut;  // from, to
+    for (const AffinityShare& taker : takers) cut[taker.allowed] = {taker.share.bound, taker.share.given};
+    rates.clear();
+    for (const Leaf& leaf : all) {
+      const auto [from, to] = cut.at(leaf.mask);
+      if (to < from)
+        set_rate(leaf.id, *leaf.task,
+                 static_cast<std::uint64_t>(static_cast<UInt128>(leaf.task->rate) * to / from));
+      rates[leaf.mask] += leaf.task->rate;
+    }
+  }
+  for (const Leaf& leaf : all)
+    if (leaf.task->rate < leaf.task->bound()) leaves.push_back(leaf);
   for (std::size_t i = order.size(); --i > 0;) {
-    Group& facts = groups_.at(order[i].first);
+    Group& facts = *order[i].first;
     std::uint64_t sum = 0;
-    for (CpuTaskId task : facts.tasks) sum += tasks_.at(task).rate;
-    for (CpuGroupId child : facts.active) sum += at(child).rate;
+    for (const auto& [id, task] : facts.tasks) sum += task->rate;
+    for (const auto& [id, child] : facts.active) sum += child->rate;
     if (sum == facts.rate) continue;
     set_rate(facts, sum);
     facts.throttled = is_throttled(facts, sum);
@@ -221,19 +368,17 @@ void CpuTree::distribute(CpuGroupId id, std::uint64_t amount, std::uint64_t runn
   std::set<CpuMask> full;
   for (const Leaf& leaf : leaves) {
     if (full.contains(leaf.mask)) continue;
-    Task& facts = tasks_.at(leaf.task);
-    std::uint64_t more = facts.bound() - facts.rate;
-    for (CpuGroupId up = facts.group; up != kRootCpuGroup; up = at(up).parent)
-      if (at(up).quota) more = std::min(more, at(up).bound - std::min(at(up).bound, at(up).rate));
+    std::uint64_t more = leaf.task->bound() - leaf.task->rate;
+    for (const Group* up = leaf.task->up; up->up != nullptr; up = up->up)
+      if (up->quota) more = std::min(more, up->bound - std::min(up->bound, up->rate));
     if (more == 0) continue;
-    const std::uint64_t found = room_beside(*capacity, rates, leaf.mask);
+    const std::uint64_t found = room_beside(capacity, rates, leaf.mask);
     if (found <= more) full.insert(leaf.mask);
     more = std::min(more, found);
     if (more == 0) continue;
     rates[leaf.mask] += more;
-    set_rate(leaf.task, facts, facts.rate + more);
-    for (CpuGroupId up = facts.group; up != kRootCpuGroup; up = at(up).parent)
-      set_rate(groups_.at(up), at(up).rate + more);
+    set_rate(leaf.id, *leaf.task, leaf.task->rate + more);
+    for (Group* up = leaf.task->up; up->up != nullptr; up = up->up) set_rate(*up, up->rate + more);
   }
 }
 
@@ -241,41 +386,37 @@ bool CpuTree::is_throttled(const Group& group, std::uint64_t given) {
   return group.quota && group.wanted > group.bound && given == group.bound && group.bound > 0;
 }
 
-/// For each taker the part of the time (billionths) that it stands still with an empty pool.
-/// Precondition: one at least is throttled.
-std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vector<CpuTaskId>& tasks,
-                                             const std::vector<AffinityShare>& takers, bool by_cpu,
-                                             std::uint64_t running,
+/// For each member of the level the part of the time (billionths) that it stands still with an empty
+/// pool. Precondition: one at least is throttled.
+std::vector<std::uint64_t> CpuTree::standing(const Level& level, std::uint64_t running,
                                              const std::vector<std::uint64_t>& room) const {
+  const std::size_t first = level.tasks.size();
   std::vector<Racer> racers;
   UInt128 wanted = 0;
   std::uint64_t limited = 0;
-  for (std::size_t i = 0; i < tasks.size(); ++i)
-    racers.push_back({takers[i].share.weight, takers[i].share.bound, 0, 0, 0, 0});
-  for (CpuGroupId child : group.active) {
-    const Group& facts = at(child);
+  for (std::size_t i = 0; i < first; ++i)
+    racers.push_back({level.shares[i].weight, level.shares[i].bound, 0, 0, 0, 0});
+  for (std::size_t i = 0; i < level.children.size(); ++i) {
+    const Group& facts = *level.children[i];
     racers.push_back({facts.weight, facts.wanted, 0, 0, 0, 0});
     // One that never empties its pool needs no pool.
-    if (!is_throttled(facts, takers[racers.size() - 1].share.given)) continue;
-    const auto period = static_cast<std::uint64_t>(facts.quota->period.count());
+    if (!is_throttled(facts, level.shares[first + i].given)) continue;
     racers.back().quota = static_cast<std::uint64_t>(facts.quota->quota.count());
-    racers.back().period = period;
+    racers.back().period = static_cast<std::uint64_t>(facts.quota->period.count());
     ++limited;
   }
   for (const Racer& racer : racers) wanted += racer.wanted;
-  if (!by_cpu && wanted > running) {
+  if (level.takers.empty() && wanted > running) {
     // The kernel starts the period timer of each group at a random offset ("so that timers
     // interleave", init_cfs_bandwidth): what can be predicted is the mean over such offsets.
-    const std::uint64_t draws = limited > 1 ? 16 : 1;
+    const std::uint64_t draws = limited > 1 ? 32 : 1;
     std::vector<std::uint64_t> sums(racers.size(), 0);
     bool played = true;
     for (std::uint64_t draw = 0; draw < draws && played; ++draw) {
-      for (std::size_t i = 0; i < racers.size(); ++i) {
-        if (racers[i].quota == 0) continue;
-        std::uint64_t mixed = (draw * 1'000'003 + i + 1) * 0x9e3779b97f4a7c15U;
-        mixed ^= mixed >> 29;
-        racers[i].phase = mixed * 0xbf58476d1ce4e5b9U % racers[i].period;
-      }
+      for (std::size_t i = 0; i < racers.size(); ++i)
+        if (racers[i].quota != 0)
+          racers[i].phase = static_cast<std::uint64_t>(
+              static_cast<UInt128>(draw * scattered(i)) * racers[i].period >> 64U);
       played = race_for_pools(running, racers);
       for (std::size_t i = 0; i < racers.size(); ++i) sums[i] += racers[i].stands;
     }
@@ -286,139 +427,34 @@ std::vector<std::uint64_t> CpuTree::standing(const Group& group, const std::vect
   }
   // Nobody is in the way, or who is cannot be played: all run at the speed that they would have
   // without quotas until their pools are empty.
-  std::vector<AffinityShare> free = takers;
-  for (std::size_t i = tasks.size(); i < free.size(); ++i) free[i].share.bound = racers[i].wanted;
-  if (by_cpu) {
-    affinity_fill(room, free);
-  } else {
-    std::vector<Share> shares;
-    for (const AffinityShare& taker : free) shares.push_back(taker.share);
-    water_fill(running, shares);
-    for (std::size_t i = 0; i < free.size(); ++i) free[i].share.given = shares[i].given;
-  }
-  std::vector<std::uint64_t> stands(takers.size(), 0);
-  for (std::size_t i = tasks.size(); i < takers.size(); ++i) {
-    if (racers[i].quota == 0) continue;
-    const std::uint64_t bound = takers[i].share.bound;
-    const std::uint64_t speed = std::max(free[i].share.given, bound);
-    stands[i] = static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) * (speed - bound) / speed);
-  }
-  return stands;
-}
-
-Status CpuTree::check() {
-  if (dirty_) solve();
-  const auto broken = [](const std::string& what) {
-    return fail(ErrorCode::corrupt, "cpu.check", "CPU model", what);
-  };
-  std::uint64_t idle = std::uint64_t{cpus_} * kOneCpu;
-  if (at(kRootCpuGroup).rate > idle) return broken("more CPU is given than the node has");
-  idle -= at(kRootCpuGroup).rate;
-  for (const auto& [id, group] : groups_) {
-    std::uint64_t sum = 0;
-    for (CpuTaskId task : group.tasks) {
-      const Task& facts = tasks_.at(task);
-      sum += facts.rate;
-      if (facts.rate > facts.bound()) return broken("a task gets more than it wants");
-    }
-    for (CpuGroupId child : group.children) {
-      sum += at(child).rate;
-      if (!group.active.contains(child) && at(child).rate != 0) {
-        return broken("a resting group gets CPU");
-      }
-    }
-    if (sum != group.rate) {
-      return broken("group " + std::to_string(id) + " gets " + std::to_string(group.rate) +
-                    ", its members " + std::to_string(sum));
-    }
-    if (group.quota && group.rate > 0 && group.rate > group.bound) {
-      return broken("group " + std::to_string(id) + " exceeds its quota");
-    }
-  }
-  if (mixed_masks(kRootCpuGroup, CpuMask::first(cpus_))) {
-    struct Open {
-      CpuGroupId id;
-      CpuMask mask;
-      bool held;  // by the quota of a group on the way
+  std::vector<std::uint64_t> speeds;
+  if (!level.takers.empty()) {
+    // A pool is emptied before the kernel's balancer moves anybody away: on each of its CPUs a group
+    // competes with the part of every other group's weight that lies there.
+    std::vector<UInt128> weights(cpus_, 0);
+    const auto on_each = [](const AffinityShare& taker) {
+      return static_cast<UInt128>(taker.share.weight) * kOneCpu / std::max(1U, taker.allowed.count());
     };
-    std::vector<Open> below{{kRootCpuGroup, CpuMask::first(cpus_), false}};
-    std::map<CpuMask, std::uint64_t> rates;
-    std::map<CpuMask, CpuGroupId> hungry;
-    for (std::size_t i = 0; i < below.size(); ++i) {
-      Open here = below[i];
-      const Group& group = at(here.id);
-      if (group.allowed) here.mask &= *group.allowed;
-      here.held = here.held || (group.quota && group.rate == group.bound);
-      for (CpuTaskId task : group.tasks) {
-        const Task& facts = tasks_.at(task);
-        rates[here.mask] += facts.rate;
-        if (!here.held && facts.rate < facts.bound()) hungry.try_emplace(here.mask, here.id);
-      }
-      for (CpuGroupId child : group.active) below.push_back({child, here.mask, here.held});
+    for (const AffinityShare& taker : level.takers)
+      for (std::uint32_t cpu = 0; cpu < cpus_; ++cpu)
+        if (taker.allowed.has(cpu)) weights[cpu] += on_each(taker);
+    for (std::size_t i = 0; i < level.takers.size(); ++i) {
+      std::uint64_t speed = 0;
+      for (std::uint32_t cpu = 0; cpu < cpus_; ++cpu)
+        if (level.takers[i].allowed.has(cpu))
+          speed += static_cast<std::uint64_t>(on_each(level.takers[i]) * room[cpu] / weights[cpu]);
+      speeds.push_back(std::min(speed, racers[i].wanted));
     }
-    const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
-    if (!fits(capacity, rates)) return broken("tasks get more than the CPUs of their sets have");
-    for (const auto& [mask, id] : hungry)
-      if (room_beside(capacity, rates, mask) > 0)
-        return broken("a CPU idles beside a runnable task in group " + std::to_string(id));
-    return {};
+  } else {
+    std::vector<Share> free = level.shares;
+    for (std::size_t i = first; i < free.size(); ++i) free[i].bound = racers[i].wanted;
+    water_fill(running, free);
+    for (const Share& member : free) speeds.push_back(member.given);
   }
-  if (idle == 0) return {};
-  // Without CPU sets: whoever is held back has an ancestor at its quota (or at its CPU set).
-  std::vector<CpuGroupId> open{kRootCpuGroup};
-  while (!open.empty()) {
-    const CpuGroupId id = open.back();
-    const Group& group = at(id);
-    open.pop_back();
-    if (group.rate == group.bound && id != kRootCpuGroup) continue;
-    for (CpuTaskId task : group.tasks) {
-      if (tasks_.at(task).rate < tasks_.at(task).bound()) {
-        return broken("a CPU idles beside a runnable task in group " + std::to_string(id));
-      }
-    }
-    open.insert(open.end(), group.active.begin(), group.active.end());
-  }
-  return {};
-}
-
-bool CpuTree::sane() const {
-  if (cpus_ == 0 || cpus_ > kMostCpus || now_ < 0 || !groups_.contains(kRootCpuGroup)) return false;
-  for (const auto& [id, group] : groups_) {
-    // A parent is older than its child: no cycles.
-    if (id >= next_group_ || (id != kRootCpuGroup && group.parent >= id)) return false;
-    if (id != kRootCpuGroup) {
-      const auto parent = groups_.find(group.parent);
-      if (parent == groups_.end() || !parent->second.children.contains(id)) return false;
-    }
-    if (group.weight == 0 || group.weight > (std::uint64_t{1} << 32)) return false;
-    if (group.since < 0 || group.since > now_ || group.anchor < 0 || group.anchor > now_) return false;
-    if (group.quota && (group.quota->period < milliseconds(1) ||
-                        group.quota->period > seconds(1) || group.quota->quota.count() <= 0)) {
-      return false;
-    }
-    for (CpuGroupId child : group.children) {
-      const auto found = groups_.find(child);
-      if (child == id || found == groups_.end() || found->second.parent != id) return false;
-    }
-    for (CpuGroupId child : group.active) {
-      if (!group.children.contains(child)) return false;
-    }
-    for (CpuTaskId task : group.tasks) {
-      const auto found = tasks_.find(task);
-      if (found == tasks_.end() || found->second.group != id) return false;
-    }
-  }
-  for (const auto& [id, task] : tasks_) {
-    const auto group = groups_.find(task.group);
-    if (id >= next_task_ || group == groups_.end() || !group->second.tasks.contains(id)) return false;
-    if (task.since < 0 || task.since > now_ || task.each > kOneCpu) return false;
-    if ((task.due >= 0) != due_.contains({task.due, id})) return false;
-  }
-  for (const auto& [at, task] : due_) {
-    const auto found = tasks_.find(task);
-    if (found == tasks_.end() || found->second.due != at) return false;
-  }
-  return true;
+  std::vector<std::uint64_t> stands(racers.size(), 0);
+  for (std::size_t i = first; i < racers.size(); ++i)
+    if (racers[i].quota != 0) stands[i] = stood(speeds[i], level.shares[i].bound);
+  return stands;
 }
 
 }  // namespace twinhull::sim

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdint>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "backends/sim/cpu/affinity_fill.h"
@@ -406,6 +407,113 @@ BOOST_AUTO_TEST_CASE(random_trees_with_cpu_sets_leave_no_cpu_idle) {
       const Status good = tree.check();
       BOOST_REQUIRE_MESSAGE(good.has_value(), "round " << round << ", step " << step << ": "
                                                        << (good ? "" : good.error().message()));
+    }
+  }
+}
+
+/// The same changes to two trees, of which one forgets after each what it kept.
+class Twins {
+ public:
+  explicit Twins(std::uint32_t cpus) : kept_(cpus), whole_(cpus) {}
+  void step(std::mt19937_64& random, bool masks) {
+    const CpuGroupId group = groups_[random() % groups_.size()];
+    const bool below = group != kRootCpuGroup;
+    const std::uint64_t number = random();
+    switch (random() % 12) {
+      case 0:
+      case 1: both([&](CpuTree& tree) { return tree.add_group(group); }); groups_.push_back(++last_); break;
+      case 2: both([&](CpuTree& tree) { tree.set_weight(group, 2 + number % 5000); }); break;
+      case 3:
+        if (!below) break;
+        both([&](CpuTree& tree) {
+          tree.set_quota(group, number % 3 == 0 ? std::nullopt
+                                                : std::optional(CpuQuota{milliseconds(1 + number % 300),
+                                                                         milliseconds(100)}));
+        });
+        break;
+      case 4:
+        if (below) both([&](CpuTree& tree) { tree.set_frozen(group, number % 2 == 0); });
+        break;
+      case 5:
+        if (tasks_.empty()) break;
+        both([&](CpuTree& tree) { tree.set_stopped(tasks_[number % tasks_.size()], number % 7 < 3); });
+        break;
+      case 6: {
+        if (tasks_.empty()) break;
+        const std::size_t at = number % tasks_.size();
+        both([&](CpuTree& tree) { tree.remove_task(tasks_[at]); });
+        tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(at));
+        break;
+      }
+      case 7:
+        if (tasks_.empty()) break;
+        both([&](CpuTree& tree) {
+          tree.set_demand(tasks_[number % tasks_.size()],
+                          {static_cast<std::uint32_t>(1 + number % 3), {number % kOneCpu}, {}});
+        });
+        break;
+      case 8:
+        if (masks && below)
+          both([&](CpuTree& tree) {
+            tree.set_allowed(group, number % 2 == 0 ? std::nullopt : std::optional(mask_of({0})));
+          });
+        break;
+      default:
+        both([&](CpuTree& tree) {
+          tree.add_task(group, {static_cast<std::uint32_t>(1 + number % 4), {number % kOneCpu},
+                                number % 5 == 0 ? std::optional<Duration>(milliseconds(200)) : std::nullopt});
+        });
+        tasks_.push_back(++last_task_);
+    }
+    now_ += milliseconds(static_cast<std::int64_t>(number % 90));
+    both([&](CpuTree& tree) {
+      for (auto next = tree.next_done(); next && *next <= at(now_); next = tree.next_done()) {
+        tree.advance(*next);
+        tree.take_done();
+      }
+      tree.advance(at(now_));
+    });
+    whole_.forget();
+  }
+  void compare(const std::string& where) {
+    for (CpuGroupId group : groups_) {
+      BOOST_REQUIRE_MESSAGE(kept_.rate_of(group) == whole_.rate_of(group), where << ", group " << group);
+      const CpuSample a = kept_.sample(group), b = whole_.sample(group);
+      BOOST_REQUIRE_MESSAGE(a.usage == b.usage && a.periods == b.periods && a.throttled == b.throttled &&
+                                a.throttled_periods == b.throttled_periods,
+                            where << ", account of group " << group);
+    }
+    for (CpuTaskId task : tasks_)
+      BOOST_REQUIRE_MESSAGE(kept_.task_rate(task) == whole_.task_rate(task), where << ", task " << task);
+    for (CpuTree* tree : {&kept_, &whole_}) {
+      const Status good = tree->check();
+      BOOST_REQUIRE_MESSAGE(good.has_value(), where << (tree == &kept_ ? ", kept: " : ", whole: ")
+                                                    << (good ? "" : good.error().message()));
+    }
+  }
+
+ private:
+  template <typename Change>
+  void both(const Change& change) {
+    change(kept_);
+    change(whole_);
+  }
+  CpuTree kept_, whole_;
+  Duration now_{0};
+  std::vector<CpuGroupId> groups_{kRootCpuGroup};
+  std::vector<CpuTaskId> tasks_;
+  CpuGroupId last_ = 0;
+  CpuTaskId last_task_ = 0;
+};
+
+BOOST_AUTO_TEST_CASE(what_is_kept_between_solves_changes_no_result) {
+  std::mt19937_64 random(23);
+  for (int round = 0; round < 150; ++round) {
+    // Many CPUs: mostly room for all; few: mostly none.
+    Twins twins(round % 3 == 0 ? 2 : 64);
+    for (int step = 0; step < 120; ++step) {
+      twins.step(random, round % 5 == 0);
+      twins.compare("round " + std::to_string(round) + ", step " + std::to_string(step));
     }
   }
 }

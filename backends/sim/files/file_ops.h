@@ -54,6 +54,7 @@ class FileOps {
   Result<TreeSize> measure_tree(std::string_view path);
   Result<std::string> digest_tree(std::string_view path);
   Result<std::string> digest_file(std::string_view path);
+  std::optional<FileView::Shared> shared_file(std::string_view path);
   /// `trees`: a quota tree's limit is what a program inside sees (statfs of a project).
   Result<DiskInfo> disk(std::string_view path);
 

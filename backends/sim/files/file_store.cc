@@ -68,6 +68,7 @@ void FileStore::unpin(InodeId id) {
 void FileStore::drop_link(InodeId id) {
   Inode& inode = inodes_[id];
   if (--inode.links != 0) return;
+  if (nameless_) nameless_(id);
   book(inode, -as_signed(inode.blocks()), -1);
   if (inode.pins == 0) release(id);
 }

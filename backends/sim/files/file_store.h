@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -132,6 +133,9 @@ class FileStore final : public NodePart {
     std::string_view operation, path;
   };
   Result<InodeId> create(InodeId directory, std::string_view name, const Birth& birth);
+  /// Told when an inode has lost its last name: nobody can read it any more. (A power cut may bring
+  /// it back, but nothing that was in memory.)
+  void on_nameless(std::function<void(InodeId)> listener) { nameless_ = std::move(listener); }
   void mark_whiteout(InodeId id) { inodes_[id].whiteout = true; }
   void mark_opaque(InodeId id) { inodes_[id].opaque = true; }
   void mark_mount_point(InodeId id, bool value) { inodes_[id].mount_point = value; }
@@ -228,6 +232,7 @@ class FileStore final : public NodePart {
   TreeId next_tree_ = 1;
   std::map<InodeId, Unsynced> unsynced_;
   Instant disk_free_at_{};
+  std::function<void(InodeId)> nameless_;
 };
 
 }  // namespace twinhull::sim

@@ -258,6 +258,16 @@ Result<std::string> FileOps::digest_file(std::string_view path) {
   return fmt::format("{:016x}", walker.inode().content.digest());
 }
 
+std::optional<FileView::Shared> FileOps::shared_file(std::string_view path) {
+  Walker walker(node_, "files.read");
+  if (!walk(walker, path, FinalLink::follow) || !walker.found()) return std::nullopt;
+  const Spot& spot = walker.last();
+  if (spot.upper != 0 || spot.lowers.empty() || walker.inode().kind != FileKind::regular) {
+    return std::nullopt;
+  }
+  return FileView::Shared{spot.top(), {walker.inode().content.size()}};
+}
+
 Result<TreeSize> FileOps::copy_tree(std::string_view from, std::string_view to, const Pace& pace) {
   constexpr std::string_view kOperation = "files.copy_tree";
   FileStore& files = *node_.files;

@@ -87,6 +87,9 @@ Result<TreeSize> FileView::measure_tree(std::string_view path) const {
 Result<std::string> FileView::digest_file(std::string_view path) const {
   return FileOps(node_, root_).digest_file(path);
 }
+std::optional<FileView::Shared> FileView::shared_file(std::string_view path) const {
+  return FileOps(node_, root_).shared_file(path);
+}
 Result<DiskInfo> FileView::disk(std::string_view path) const {
   return FileOps(node_, root_).disk(path);
 }

@@ -85,6 +85,13 @@ class FileView {
   [[nodiscard]] Result<TreeSize> measure_tree(std::string_view path) const;
   /// Digest of one regular file, 16 hex digits (sha256sum).
   [[nodiscard]] Result<std::string> digest_file(std::string_view path) const;
+  /// A file that other roots may show as well: it lies in a lower layer of an overlay, and nothing
+  /// of it is in the upper one. std::nullopt for every other path.
+  struct Shared {
+    std::uint32_t inode = 0;
+    Bytes size;
+  };
+  [[nodiscard]] std::optional<Shared> shared_file(std::string_view path) const;
   /// Size and free space of the file system that holds `path`, a quota tree's limit included (df).
   [[nodiscard]] Result<DiskInfo> disk(std::string_view path) const;
 

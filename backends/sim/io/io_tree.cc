@@ -8,7 +8,6 @@ namespace twinhull::sim {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-constexpr Duration kSlice = milliseconds(100);
 constexpr Duration kOld = seconds(5);              // kernel: dirty_writeback_centisecs
 constexpr std::uint64_t kMostBytes = 1U << 20U;    // of one request
 constexpr std::uint64_t kMostBlocks = 64;
@@ -59,11 +58,11 @@ void IoTree::remove_group(IoGroupId id) {
   groups_.erase(id);
 }
 
-void IoTree::set_limit(IoGroupId id, const IoLimit& limit) {
+void IoTree::set_limit(IoGroupId id, const IoLimit& limit, Instant now) {
   Group& group = groups_.at(id);
   if (group.limit == limit) return;
   group.limit = limit;
-  group.free_at = {};  // the debts of another limit
+  for (auto& buckets : group.buckets) buckets.fill({now, now, now});  // no debts of another limit
 }
 
 std::uint64_t IoTree::blocks_at_once(IoGroupId id, std::uint64_t block) const {
@@ -148,35 +147,40 @@ void IoTree::refill(IoGroupId id, Instant now) {
          now});
 }
 
-Instant IoTree::allowed_at(IoGroupId id, IoDirection direction) const {
-  Instant at{};
-  for (IoGroupId step = id;; step = groups_.at(step).parent) {
-    const Group& group = groups_.at(step);
-    const auto& buckets = group.free_at[index(direction)];
-    if (group.limit.bandwidth.value != kUnlimited) at = std::max(at, buckets[kBytes]);
-    if (group.limit.operations != kUnlimited) at = std::max(at, buckets[kOperations]);
-    if (step == kRootIoGroup) return at;
+/// Calls visit(group, bucket, cost) for each limit that the request meets.
+template <typename Visit>
+void IoTree::each_limit(const IoRequest& request, const Visit& visit) const {
+  const auto look = [&](IoGroupId id, std::size_t bucket, std::uint64_t amount, std::uint64_t rate) {
+    if (rate != kUnlimited) visit(id, bucket, Duration(static_cast<std::int64_t>(time_for(amount, rate))));
+  };
+  for (IoGroupId at = request.group;; at = groups_.at(at).parent) {
+    look(at, kBytes, request.bytes, groups_.at(at).limit.bandwidth.value);
+    const std::uint64_t operations = groups_.at(at).limit.operations;
+    look(at, kOperations, request.operations,
+         operations == kUnlimited ? operations : ThrottleBucket::whole_operations(operations));
+    if (at == kRootIoGroup) return;
   }
 }
 
-std::optional<IoTree::Pick> IoTree::pick(IoGroupId id, std::array<bool, 2> open,
-                                         Instant now) const {
+Instant IoTree::allowed_at(const IoRequest& request) const {
+  Instant at = request.queued;
+  each_limit(request, [&](IoGroupId id, std::size_t bucket, Duration cost) {
+    const auto& buckets = groups_.at(id).buckets[index(request.direction)];
+    at = std::max(at, buckets[bucket].allowed(request.queued, cost));
+  });
+  return at;
+}
+
+std::optional<IoTree::Pick> IoTree::pick(IoGroupId id, Instant now) const {
   const Group& group = groups_.at(id);
   if (group.waiting == 0) return std::nullopt;
-  for (const IoDirection direction : {IoDirection::read, IoDirection::write}) {
-    const auto& buckets = group.free_at[index(direction)];
-    open[index(direction)] =
-        open[index(direction)] &&
-        (group.limit.bandwidth.value == kUnlimited || buckets[kBytes] <= now) &&
-        (group.limit.operations == kUnlimited || buckets[kOperations] <= now);
-  }
   std::optional<Pick> best;
   std::uint64_t best_start = 0;
   // Its own processes: first come, first served.
   std::uint64_t first = ~std::uint64_t{0};
   for (const IoDirection direction : {IoDirection::read, IoDirection::write}) {
     const auto& waiting = group.queue[index(direction)];
-    if (!open[index(direction)] || waiting.empty() || waiting.front().id >= first) continue;
+    if (waiting.empty() || waiting.front().id >= first || allowed_at(waiting.front()) > now) continue;
     first = waiting.front().id;
     best = Pick{id, direction};
     best_start = std::max(group.clock, group.own_finish);
@@ -184,7 +188,7 @@ std::optional<IoTree::Pick> IoTree::pick(IoGroupId id, std::array<bool, 2> open,
   for (const IoGroupId child : group.children) {
     const std::uint64_t start = std::max(group.clock, groups_.at(child).finish);
     if (best && start >= best_start) continue;
-    if (const auto found = pick(child, open, now)) {
+    if (const auto found = pick(child, now)) {
       best = found;
       best_start = start;
     }
@@ -218,20 +222,12 @@ void IoTree::charge_share(IoGroupId id, std::uint64_t cost) {
 }
 
 void IoTree::charge_limits(const IoRequest& request, Instant now) {
-  const Instant allowed = allowed_at(request.group, request.direction);
-  const Duration waited = std::max(Duration(0), std::min(allowed, now) - request.queued);
-  const Instant earliest = now - std::min(kSlice, now.time_since_epoch());
+  const Duration waited = std::max(Duration(0), std::min(allowed_at(request), now) - request.queued);
+  each_limit(request, [&](IoGroupId id, std::size_t bucket, Duration cost) {
+    groups_.at(id).buckets[index(request.direction)][bucket].take(request.queued, now, cost);
+  });
   for (IoGroupId at = request.group;; at = groups_.at(at).parent) {
-    Group& group = groups_.at(at);
-    *group.done.throttled += waited;
-    const auto fill = [&](std::size_t bucket, std::uint64_t amount, std::uint64_t rate) {
-      if (rate == kUnlimited) return;
-      Instant& free = group.free_at[index(request.direction)][bucket];
-      free = later(std::max(free, earliest),
-                   Duration(static_cast<std::int64_t>(time_for(amount, rate))));
-    };
-    fill(kBytes, request.bytes, group.limit.bandwidth.value);
-    fill(kOperations, request.operations, group.limit.operations);
+    *groups_.at(at).done.throttled += waited;
     if (at == kRootIoGroup) return;
   }
 }
@@ -242,7 +238,7 @@ std::uint64_t IoTree::cost_of(const IoRequest& request) const {
 }
 
 std::optional<Duration> IoTree::serve(Instant now) {
-  const auto next = pick(kRootIoGroup, {true, true}, now);
+  const auto next = pick(kRootIoGroup, now);
   if (!next) return std::nullopt;
   auto& waiting = groups_.at(next->group).queue[index(next->direction)];
   serving_ = waiting.front();
@@ -290,7 +286,8 @@ std::optional<Instant> IoTree::next_allowed() const {
   for (const auto& [id, group] : groups_) {
     if (group.unsent() > 0 && !group.writing_back) consider(later(group.dirty_since, kOld));
     for (const IoDirection direction : {IoDirection::read, IoDirection::write}) {
-      if (!group.queue[index(direction)].empty()) consider(allowed_at(id, direction));
+      if (const auto& waiting = group.queue[index(direction)]; !waiting.empty())
+        consider(allowed_at(waiting.front()));
     }
   }
   return next;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/sim/cpu/rate.h"
+#include "backends/sim/io/throttle_bucket.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/processes.h"
 #include "runtime/kernel/units.h"
@@ -42,8 +43,8 @@ struct IoRequest {
 /// is decided by start-time fair queueing at each level: among siblings with a request that their
 /// limits allow, disk time is shared by weight; what one cannot use, the others get. A group's own
 /// processes count as one more sibling of weight 100 beside its child groups.
-/// Limits are token buckets a direction for bytes and for operations, with the allowance of one
-/// throttle slice of the kernel (100 ms); a request waits for the buckets of all groups above it.
+/// Limits hold a direction for bytes and for operations (ThrottleBucket); a request waits for those
+/// of all groups above it.
 /// Buffered writes make a group's data dirty; it is written back in the group's name after five
 /// seconds, when it grows too much, or when somebody waits for it.
 class IoTree {
@@ -56,8 +57,10 @@ class IoTree {
   void remove_group(IoGroupId group);
   [[nodiscard]] bool has_group(IoGroupId group) const { return groups_.contains(group); }
   void set_weight(IoGroupId group, std::uint64_t weight) { groups_.at(group).weight = weight; }
+  [[nodiscard]] std::uint64_t weight(IoGroupId group) const { return groups_.at(group).weight; }
+  [[nodiscard]] const IoLimit& limit(IoGroupId group) const { return groups_.at(group).limit; }
   /// Acts on what waits already.
-  void set_limit(IoGroupId group, const IoLimit& limit);
+  void set_limit(IoGroupId group, const IoLimit& limit, Instant now);
   /// Blocks that one request may hold so that a limit is met evenly: at least 1.
   [[nodiscard]] std::uint64_t blocks_at_once(IoGroupId group, std::uint64_t block) const;
 
@@ -112,8 +115,7 @@ class IoTree {
     std::set<IoGroupId> children;
     std::uint64_t weight = 100;
     IoLimit limit;
-    /// When the bucket is empty of debt: [direction][bytes, operations].
-    std::array<std::array<Instant, 2>, 2> free_at{};
+    std::array<std::array<ThrottleBucket, 2>, 2> buckets{};  ///< [direction][bytes, operations]
     std::uint64_t finish = 0;      ///< virtual time among its siblings
     std::uint64_t own_finish = 0;  ///< the same of its own requests among its children
     std::uint64_t clock = 0;       ///< virtual time of its children
@@ -135,12 +137,13 @@ class IoTree {
     IoDirection direction = IoDirection::read;
   };
 
+  template <typename Visit>
+  void each_limit(const IoRequest& request, const Visit& visit) const;
   void queue(IoRequest request);
   void change_waiting(IoGroupId group, std::int64_t by);
   void refill(IoGroupId group, Instant now);
-  [[nodiscard]] Instant allowed_at(IoGroupId group, IoDirection direction) const;
-  [[nodiscard]] std::optional<Pick> pick(IoGroupId group, std::array<bool, 2> open,
-                                         Instant now) const;
+  [[nodiscard]] Instant allowed_at(const IoRequest& request) const;
+  [[nodiscard]] std::optional<Pick> pick(IoGroupId id, Instant now) const;
   void charge_share(IoGroupId group, std::uint64_t cost);
   void charge_limits(const IoRequest& request, Instant now);
   [[nodiscard]] std::uint64_t cost_of(const IoRequest& request) const;
@@ -164,7 +167,7 @@ void serialize(Archive& archive, IoRequest& request) {
 template <typename Archive>
 void IoTree::Group::serialize(Archive& archive) {
   std::int64_t throttled = done.throttled.value_or(Duration(0)).count();
-  archive(parent, children, weight, limit.bandwidth, limit.operations, free_at, finish, own_finish,
+  archive(parent, children, weight, limit.bandwidth, limit.operations, buckets, finish, own_finish,
           clock, queue, waiting, dirtied, sent, cleaned, writing_back, dirty_since, waiters,
           done.read, done.written, done.reads, done.writes, throttled);
   done.throttled = Duration(throttled);

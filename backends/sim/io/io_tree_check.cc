@@ -8,6 +8,9 @@ namespace {
 
 constexpr std::uint64_t kMostCount = std::uint64_t{1} << 62U;
 
+/// Costs added to it stay in range.
+constexpr Instant kFarthest{Duration(std::int64_t{1} << 62U)};
+
 bool sane_request(const IoRequest& request, std::uint64_t next) {
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 40U;
   return request.id > 0 && request.id < next && request.direction <= IoDirection::write &&
@@ -70,9 +73,12 @@ bool IoTree::sane() const {
         group.dirty_since.time_since_epoch().count() < 0) {
       return false;
     }
-    for (const auto& buckets : group.free_at) {
-      for (const Instant at : buckets) {
-        if (at.time_since_epoch().count() < 0) return false;
+    for (const auto& buckets : group.buckets) {
+      for (const ThrottleBucket& bucket : buckets) {
+        if (bucket.begun.time_since_epoch().count() < 0 || bucket.paid < bucket.begun ||
+            bucket.last < bucket.begun || bucket.last > kFarthest || bucket.paid > kFarthest) {
+          return false;
+        }
       }
     }
     for (std::size_t direction = 0; direction < 2; ++direction) {

@@ -1,18 +1,16 @@
 #include "backends/sim/memory/memory_tree.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
+#include <utility>
 
 #include "backends/sim/cpu/rate.h"
+#include "backends/sim/memory/pages.h"
 
 namespace twinhull::sim {
 namespace {
 
-std::uint64_t pages_up(std::uint64_t bytes) {
-  constexpr std::uint64_t kMost = ~std::uint64_t{0} / 4;  // far beyond any node, safe to add
-  return (std::min(bytes, kMost) + kPageSize - 1) / kPageSize * kPageSize;
-}
-std::uint64_t pages_down(std::uint64_t bytes) { return bytes / kPageSize * kPageSize; }
 std::uint64_t moved(std::uint64_t value, std::int64_t by) {
   return value + static_cast<std::uint64_t>(by);  // two's complement: subtracts when negative
 }
@@ -32,6 +30,20 @@ MemoryGroupId MemoryTree::add_group(MemoryGroupId parent) {
 }
 
 void MemoryTree::remove_group(MemoryGroupId id) {
+  const MemoryGroupId heir = groups_.at(id).parent;
+  if (const std::uint64_t left = std::exchange(groups_.at(id).own_shared, 0); left != 0) {
+    for (auto& [file, charges] : shared_) {
+      const auto own = charges.find(id);
+      if (own == charges.end()) continue;
+      charges[heir] += own->second;
+      charges.erase(own);
+    }
+    groups_.at(id).own_cache -= left;
+    change(id, 0, -static_cast<std::int64_t>(left), 0);
+    groups_.at(heir).own_cache += left;
+    groups_.at(heir).own_shared += left;
+    change(heir, 0, static_cast<std::int64_t>(left), 0);
+  }
   drop_cache(id);
   groups_.at(groups_.at(id).parent).children.erase(id);
   groups_.erase(id);
@@ -57,71 +69,6 @@ void MemoryTree::change(MemoryGroupId id, std::int64_t anonymous, std::int64_t c
     if (id == kRootMemoryGroup) return;
     id = group.parent;
   }
-}
-
-std::uint64_t MemoryTree::reclaim_cache(MemoryGroupId top, std::uint64_t wanted) {
-  std::uint64_t got = 0;
-  const std::vector<MemoryGroupId> all = subtree(top);
-  while (got < wanted && groups_.at(top).cache > 0) {
-    const MemoryGroupId largest = *std::max_element(all.begin(), all.end(), [&](auto a, auto b) {
-      return groups_.at(a).own_cache < groups_.at(b).own_cache;
-    });
-    Group& group = groups_.at(largest);
-    const std::uint64_t part = std::min(group.own_cache, wanted - got);
-    if (part == 0) break;
-    group.own_cache -= part;
-    change(largest, 0, -static_cast<std::int64_t>(part), 0);
-    got += part;
-  }
-  return got;
-}
-
-std::uint64_t MemoryTree::swap_room(MemoryGroupId id) const {
-  std::uint64_t room = ~std::uint64_t{0};
-  while (true) {
-    const Group& group = groups_.at(id);
-    room = std::min(room, group.limit.swap.value - std::min(group.limit.swap.value, group.swap));
-    if (id == kRootMemoryGroup) return pages_down(room);
-    id = group.parent;
-  }
-}
-
-std::uint64_t MemoryTree::swap_out(MemoryGroupId top, std::uint64_t wanted) {
-  std::uint64_t got = 0;
-  const std::vector<MemoryGroupId> all = subtree(top);
-  while (got < wanted) {
-    MemoryAccountId largest = 0;
-    std::uint64_t most = 0;
-    for (MemoryGroupId id : all) {
-      const std::uint64_t room = swap_room(id);
-      for (MemoryAccountId account : groups_.at(id).accounts) {
-        const std::uint64_t can = std::min(room, accounts_.at(account).anonymous);
-        if (can > most) {
-          most = can;
-          largest = account;
-        }
-      }
-    }
-    if (largest == 0) break;
-    Account& account = accounts_.at(largest);
-    const std::uint64_t part = std::min(most, wanted - got);
-    account.anonymous -= part;
-    account.swap += part;
-    change(account.group, -static_cast<std::int64_t>(part), 0, static_cast<std::int64_t>(part));
-    got += part;
-  }
-  last_swapped_ += got;
-  return got;
-}
-
-bool MemoryTree::make_room(MemoryGroupId id, std::uint64_t bytes, std::uint64_t most) {
-  const Group& group = groups_.at(id);
-  if (bytes > most) return false;
-  if (group.usage() <= most - bytes) return true;
-  const std::uint64_t excess = group.usage() - (most - bytes);
-  const std::uint64_t got = reclaim_cache(id, excess);
-  if (got < excess) swap_out(id, excess - got);
-  return group.usage() <= most - bytes;
 }
 
 Result<MemoryLimit> MemoryTree::set_limit(MemoryGroupId id, MemoryLimit limit) {
@@ -164,6 +111,12 @@ Bytes MemoryTree::set_high(MemoryGroupId id, Bytes high) {
   return {group.high};
 }
 
+Bytes MemoryTree::set_low(MemoryGroupId id, Bytes low) {
+  Group& group = groups_.at(id);
+  group.low = low.value == kUnlimited ? kUnlimited : pages_down(low.value);
+  return {group.low};
+}
+
 std::uint64_t MemoryTree::room_below_high(MemoryGroupId id) const {
   std::uint64_t room = kUnlimited;
   for (; id != kRootMemoryGroup; id = groups_.at(id).parent) {
@@ -201,7 +154,7 @@ MemoryAccountId MemoryTree::add_account(MemoryGroupId group) {
 }
 
 void MemoryTree::set_oom_adjust(MemoryAccountId id, std::int32_t adjust) {
-  accounts_.at(id).oom_adjust = std::clamp(adjust, -1000, 1000);
+  accounts_.at(id).oom_adjust = std::clamp(adjust, kLeastOomAdjust, kMostOomAdjust);
 }
 
 void MemoryTree::remove_account(MemoryAccountId id) {
@@ -240,7 +193,7 @@ std::optional<MemoryAccountId> MemoryTree::charge(MemoryAccountId id, Bytes byte
 std::optional<std::int64_t> MemoryTree::oom_points(MemoryAccountId id, std::uint64_t total_pages,
                                                    std::uint64_t extra) const {
   const Account& account = accounts_.at(id);
-  if (account.oom_adjust == -1000) return std::nullopt;
+  if (account.oom_adjust == kLeastOomAdjust) return std::nullopt;
   constexpr std::uint64_t kEntries = 512;  // of a page table
   const std::uint64_t pages = (account.anonymous + account.swap + extra) / kPageSize;
   const std::uint64_t tables = (pages + kEntries - 1) / kEntries;
@@ -294,15 +247,14 @@ Bytes MemoryTree::resident(MemoryAccountId id) const { return {accounts_.at(id).
 
 void MemoryTree::note_oom_kill(MemoryAccountId id) { ++groups_.at(accounts_.at(id).group).oom_kills; }
 
-void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
-  std::uint64_t wanted = pages_up(bytes.value);
+std::uint64_t MemoryTree::put_cache(MemoryGroupId home, std::uint64_t wanted) {
   for (MemoryGroupId at = home;;) {
     Group& group = groups_.at(at);
     const std::uint64_t most = group.limit.memory.value;
     if (wanted > most || group.usage() > most - wanted) {
       ++group.limit_hits;
       // New pages push old ones out; what still does not fit was written and dropped at once.
-      reclaim_cache(at, wanted > most ? group.cache : group.usage() + wanted - most);
+      reclaim(at, wanted > most ? group.cache : group.usage() + wanted - most, /*swaps=*/false);
       const std::uint64_t room = most - std::min(most, group.usage());
       wanted = std::min(wanted, pages_down(room));
     }
@@ -311,13 +263,15 @@ void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
   }
   groups_.at(home).own_cache += wanted;
   change(home, 0, static_cast<std::int64_t>(wanted), 0);
+  return wanted;
+}
+
+void MemoryTree::add_cache(MemoryGroupId home, Bytes bytes) {
+  put_cache(home, pages_up(bytes.value));
 }
 
 void MemoryTree::drop_cache(MemoryGroupId id) {
-  Group& group = groups_.at(id);
-  const auto part = static_cast<std::int64_t>(group.own_cache);
-  group.own_cache = 0;
-  change(id, 0, -part, 0);
+  take_cache(id, groups_.at(id).own_cache);
 }
 
 MemorySample MemoryTree::sample(MemoryGroupId id) const {
@@ -330,6 +284,7 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
   sample.swap = {group.swap};
   sample.limit_hits = group.limit_hits;
   sample.high_hits = group.high_hits;
+  sample.low_hits = group.low_hits;
   sample.oom_kills = group.oom_kills;
   return sample;
 }
@@ -337,7 +292,9 @@ MemorySample MemoryTree::sample(MemoryGroupId id) const {
 bool MemoryTree::sane() const {
   if (!groups_.contains(kRootMemoryGroup)) return false;
   for (const auto& [id, group] : groups_) {
-    if (group.high != kUnlimited && group.high % kPageSize != 0) return false;
+    for (const std::uint64_t bound : {group.high, group.low}) {
+      if (bound != kUnlimited && bound % kPageSize != 0) return false;
+    }
     if (id >= next_group_ || (id != kRootMemoryGroup && group.parent >= id)) return false;
     if (id != kRootMemoryGroup) {
       const auto parent = groups_.find(group.parent);
@@ -352,9 +309,16 @@ bool MemoryTree::sane() const {
       if (found == accounts_.end() || found->second.group != id) return false;
     }
   }
+  for (const auto& [file, charges] : shared_) {
+    for (const auto& [id, part] : charges) {
+      const auto group = groups_.find(id);
+      if (group == groups_.end() || part % kPageSize != 0) return false;
+      if (part > group->second.own_shared) return false;  // so that no sum wraps around
+    }
+  }
   for (const auto& [id, account] : accounts_) {
     const auto group = groups_.find(account.group);
-    if (account.oom_adjust < -1000 || account.oom_adjust > 1000) return false;
+    if (account.oom_adjust < kLeastOomAdjust || account.oom_adjust > kMostOomAdjust) return false;
     if (id >= next_account_ || group == groups_.end() || !group->second.accounts.contains(id)) {
       return false;
     }
@@ -383,7 +347,7 @@ Status MemoryTree::check() const {
     if (group.usage() > group.limit.memory.value) return broken(id, "usage above the limit");
     if (group.swap > group.limit.swap.value) return broken(id, "swap above the limit");
   }
-  return {};
+  return check_shared();
 }
 
 }  // namespace twinhull::sim

@@ -147,6 +147,147 @@ BOOST_AUTO_TEST_CASE(the_node_itself_runs_out) {
   BOOST_TEST(*victim == in_a);
 }
 
+BOOST_AUTO_TEST_CASE(what_is_guaranteed_goes_last) {
+  MemoryTree tree(100_MiB, kNone);
+  const auto kept = tree.add_group(kRootMemoryGroup), other = tree.add_group(kRootMemoryGroup);
+  BOOST_TEST(tree.set_low(kept, {(40_MiB).value + 5}).value == (40_MiB).value);
+  tree.add_cache(kept, 60_MiB);
+  tree.add_cache(other, 30_MiB);
+  const auto account = tree.add_account(other);
+  // Of both what is not guaranteed, from the larger such part first.
+  BOOST_TEST(!tree.charge(account, 30_MiB).has_value());
+  BOOST_TEST(tree.sample(kept).cache.value == (60_MiB).value);
+  BOOST_TEST(tree.sample(other).cache.value == (10_MiB).value);
+  BOOST_TEST(!tree.charge(account, 30_MiB).has_value());
+  BOOST_TEST(tree.sample(kept).cache.value == (40_MiB).value);
+  BOOST_TEST(tree.sample(other).cache.value == 0U);
+  BOOST_TEST(*tree.sample(kept).low_hits == 0U);
+  // Then there is nothing else.
+  BOOST_TEST(!tree.charge(account, 10_MiB).has_value());
+  BOOST_TEST(tree.sample(kept).cache.value == (30_MiB).value);
+  BOOST_TEST(*tree.sample(kept).low_hits == 1U);
+  BOOST_TEST(*tree.sample(other).low_hits == 0U);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(anonymous_memory_of_others_is_swapped_before_guaranteed_cache_goes) {
+  MemoryTree tree(100_MiB, 100_MiB);
+  const auto kept = tree.add_group(kRootMemoryGroup), other = tree.add_group(kRootMemoryGroup);
+  tree.set_low(kept, 50_MiB);
+  tree.add_cache(kept, 50_MiB);
+  const auto account = tree.add_account(other);
+  BOOST_TEST(!tree.charge(account, 50_MiB).has_value());
+  BOOST_TEST(!tree.charge(account, 20_MiB).has_value());
+  BOOST_TEST(tree.sample(kept).cache.value == (50_MiB).value);
+  BOOST_TEST(tree.sample(other).swap.value == (20_MiB).value);
+}
+
+BOOST_AUTO_TEST_CASE(guarantees_are_handed_down_in_proportion) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto outer = tree.add_group(kRootMemoryGroup);
+  const auto a = tree.add_group(outer), b = tree.add_group(outer), c = tree.add_group(outer);
+  tree.set_low(outer, 60_MiB);
+  tree.set_low(a, 80_MiB);
+  tree.set_low(b, 80_MiB);
+  tree.add_cache(a, 60_MiB);
+  tree.add_cache(b, 30_MiB);
+  tree.add_cache(c, 10_MiB);
+  // Claims of 60 and 30 share 60; who claims nothing has nothing.
+  auto kept = tree.protection(kRootMemoryGroup);
+  BOOST_TEST(kept[outer] == (60_MiB).value);
+  BOOST_TEST(kept[a] == (40_MiB).value);
+  BOOST_TEST(kept[b] == (20_MiB).value);
+  BOOST_TEST(!kept.contains(c));
+  // Where the outer group itself is short, its own guarantee means nothing.
+  kept = tree.protection(outer);
+  BOOST_TEST(!kept.contains(outer));
+  BOOST_TEST(kept[a] == (60_MiB).value);
+  // Without one around them, guarantees do not reach the node's reclaim.
+  tree.set_low(outer, {0});
+  BOOST_TEST(tree.protection(kRootMemoryGroup).empty());
+  // All = what is used.
+  tree.set_low(outer, {kUnlimited});
+  BOOST_TEST(tree.protection(kRootMemoryGroup)[outer] == (100_MiB).value);
+  BOOST_TEST(tree.low(outer).value == kUnlimited);
+}
+
+BOOST_AUTO_TEST_CASE(a_guarantee_is_none_against_the_groups_own_limit) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto group = tree.add_group(kRootMemoryGroup);
+  tree.set_low(group, {kUnlimited});
+  tree.add_cache(group, 50_MiB);
+  BOOST_TEST(tree.set_limit(group, {20_MiB, kNone}).has_value());
+  BOOST_TEST(tree.sample(group).cache.value == (20_MiB).value);
+  BOOST_TEST(*tree.sample(group).low_hits == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(an_adjusted_container_is_taken_last_on_a_full_node) {
+  MemoryTree tree(1000_MiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  const auto large = tree.add_account(a), small = tree.add_account(b),
+             charging = tree.add_account(b);
+  tree.set_oom_adjust(large, -600);  // guaranteed 600 MiB
+  BOOST_TEST(!tree.charge(large, 590_MiB).has_value());
+  BOOST_TEST(!tree.charge(small, 300_MiB).has_value());
+  BOOST_TEST(!tree.charge(charging, 50_MiB).has_value());
+  BOOST_TEST(*tree.charge(charging, 100_MiB) == small);
+  tree.set_oom_adjust(large, -200);  // 390 over its guarantee
+  BOOST_TEST(*tree.charge(charging, 100_MiB) == large);
+}
+
+BOOST_AUTO_TEST_CASE(a_shared_file_is_charged_to_its_first_reader) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  tree.read_shared(a, 7, 10_MiB);
+  tree.read_shared(b, 7, 30_MiB);  // 20 of it are new
+  tree.read_shared(a, 7, 30_MiB);
+  tree.read_shared(b, 8, 5_MiB);
+  BOOST_TEST(tree.shared(a).value == (10_MiB).value);
+  BOOST_TEST(tree.shared(b).value == (25_MiB).value);
+  BOOST_TEST(tree.shared().value == (35_MiB).value);
+  BOOST_TEST(tree.sample(kRootMemoryGroup).cache.value == (35_MiB).value);
+  // Who goes leaves its charges to the group around it.
+  tree.remove_group(b);
+  BOOST_TEST(tree.shared(kRootMemoryGroup).value == (25_MiB).value);
+  BOOST_TEST(tree.sample(kRootMemoryGroup).cache.value == (35_MiB).value);
+  tree.read_shared(a, 8, 5_MiB);
+  BOOST_TEST(tree.shared(a).value == (10_MiB).value);
+  BOOST_TEST(tree.check().has_value());
+  tree.forget_shared(7);
+  BOOST_TEST(tree.shared().value == (5_MiB).value);
+  BOOST_TEST(tree.sample(a).cache.value == 0U);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(reclaimed_pages_are_charged_to_who_reads_them_again) {
+  MemoryTree tree(1_GiB, kNone);
+  const auto a = tree.add_group(kRootMemoryGroup), b = tree.add_group(kRootMemoryGroup);
+  tree.read_shared(a, 7, 40_MiB);
+  tree.add_cache(a, 10_MiB);
+  BOOST_TEST(tree.set_limit(a, {42_MiB, kNone}).has_value());
+  BOOST_TEST(tree.shared(a).value == (40_MiB).value);  // its own cache went first
+  BOOST_TEST(tree.set_limit(a, {24_MiB, kNone}).has_value());
+  BOOST_TEST(tree.shared(a).value == (24_MiB).value);
+  tree.read_shared(b, 7, 40_MiB);
+  BOOST_TEST(tree.shared(b).value == (16_MiB).value);
+  BOOST_TEST(tree.shared().value == (40_MiB).value);
+  // A group that is too small for a file keeps what fits.
+  tree.read_shared(a, 9, 100_MiB);
+  BOOST_TEST(tree.sample(a).usage.value == (24_MiB).value);
+  BOOST_TEST(tree.check().has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_second_container_costs_what_it_does_not_share) {
+  // Models 6.4: memory of the node = sum of the private + union of the shared.
+  MemoryTree tree(1_GiB, kNone);
+  for (std::uint64_t n = 1; n <= 5; ++n) {
+    const auto group = tree.add_group(kRootMemoryGroup);
+    for (SharedFileId file = 1; file <= 10; ++file) tree.read_shared(group, file, 1_MiB);
+    tree.add_cache(group, 2_MiB);
+    BOOST_TEST(tree.sample(kRootMemoryGroup).usage.value == (10 + 2 * n) << 20U);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(random_charges_add_up) {
   std::mt19937_64 random(5);
   for (int round = 0; round < 50; ++round) {
@@ -156,6 +297,10 @@ BOOST_AUTO_TEST_CASE(random_charges_add_up) {
     for (int step = 0; step < 300; ++step) {
       const auto group = groups[random() % groups.size()];
       const Bytes amount{random() % (20 << 20)};
+      if (random() % 16 == 0) tree.set_low(group, amount);
+      const auto file = static_cast<SharedFileId>(1 + random() % 5);
+      if (random() % 8 == 0) tree.read_shared(group, file, amount);
+      if (random() % 64 == 0) tree.forget_shared(file);
       switch (random() % 6) {
         case 0: groups.push_back(tree.add_group(group)); break;
         case 1: accounts.push_back(tree.add_account(group)); break;

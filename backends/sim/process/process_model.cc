@@ -128,6 +128,7 @@ Result<SimProcess*> ProcessModel::create(const RunSpec& spec, std::vector<std::s
   if (const SimProcess* parent = find(spec.parent); parent != nullptr && parent->memory != 0) {
     groups.memory().set_oom_adjust(process.memory, groups.memory().oom_adjust(parent->memory));
   }
+  if (spec.oom_adjust) groups.memory().set_oom_adjust(process.memory, *spec.oom_adjust);
   groups.attach(spec.cgroup, process.ref.pid, 1);
   const ProcessRef ref = process.ref;
   processes_[ref.pid] = std::move(made);
@@ -367,6 +368,12 @@ bool ProcessModel::charge(SimProcess& process, Bytes bytes, Duration* slowed) {
   return true;
 }
 
+void ProcessModel::read_cached(const SimProcess& process, std::string_view path) const {
+  const auto file = view(process).shared_file(path);
+  if (!file) return;
+  cgroups().memory().read_shared(cgroups().find(process.cgroup)->memory, file->inode, file->size);
+}
+
 Status ProcessModel::write(const SimProcess& process, const OutputStream& stream,
                            std::string_view text) const {
   if (text.empty()) return {};
@@ -397,6 +404,25 @@ Status ProcessModel::set_oom_adjust(const SimProcess& process, std::string_view 
   }
   memory.set_oom_adjust(process.memory, value);
   return {};
+}
+
+ProcessFacts ProcessModel::facts(const SimProcess& process) const {
+  const auto name_of = [](const SimProcess& one) {
+    constexpr std::size_t kLongest = 15;  // TASK_COMM_LEN with its end
+    const std::string& program = one.argv[0];
+    return program.substr(program.rfind('/') + 1, kLongest);  // npos + 1 = 0
+  };
+  ProcessFacts facts;
+  facts.name = name_of(process);
+  const SimProcess* parent = find(process.parent);
+  const auto home = spaces_.find(process.space);
+  // Who lost its parent is init's child.
+  if (process.parent != 0 && parent == nullptr && home != spaces_.end()) {
+    parent = find(home->second.init);
+  }
+  if (parent != nullptr && parent->space == process.space) facts.parent = name_of(*parent);
+  if (process.memory != 0) facts.oom_adjust = cgroups().memory().oom_adjust(process.memory);
+  return facts;
 }
 
 SimProcess* ProcessModel::find(std::int32_t pid) const {

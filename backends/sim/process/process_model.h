@@ -74,6 +74,7 @@ struct RunSpec {
   ProcessStreams streams;
   std::int32_t parent = 0;
   std::uint32_t depth = 0;
+  std::optional<std::int32_t> oom_adjust;  ///< std::nullopt = the parent's
 };
 
 class ProcessModel final : public ProcessTable {
@@ -127,10 +128,15 @@ class ProcessModel final : public ProcessTable {
   /// itself was killed: touch nothing. `slowed` (optional) takes how long the process must sleep for
   /// it: the delay above a soft bound, and the writing of what was swapped out.
   bool charge(SimProcess& process, Bytes bytes, Duration* slowed = nullptr);
+  /// The file was read through the page cache. Only what lies in a common lower layer is kept in
+  /// mind; private files count as cache when they are written.
+  void read_cached(const SimProcess& process, std::string_view path) const;
   Status write(const SimProcess& process, const OutputStream& stream, std::string_view text) const;
   [[nodiscard]] FileView view(const SimProcess& process) const { return {node_, process.root}; }
   /// A write of `text` to kOomAdjustFile. Errors: invalid_argument, not_permitted (lowering).
   Status set_oom_adjust(const SimProcess& process, std::string_view text) const;
+  /// What rules about processes look at.
+  [[nodiscard]] ProcessFacts facts(const SimProcess& process) const;
   /// Asks the init of a space to stop; false when the space has none.
   bool stop_space(std::uint32_t space, Signal how);
 

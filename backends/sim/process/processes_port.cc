@@ -45,6 +45,7 @@ class SimProcesses final : public Processes {
     if (spec.argv.empty()) {
       return fail(ErrorCode::invalid_argument, kCall, spec.label, "no program is named");
     }
+    if (spec.oom_adjust) TH_TRY(check_oom_adjust(kCall, spec.label, *spec.oom_adjust));
     const auto in_use = [&]() -> Status {
       if (!model().find_label(spec.label)) return {};
       return fail(ErrorCode::already_running, kCall, spec.label,
@@ -100,6 +101,7 @@ class SimProcesses final : public Processes {
     run.cgroup = spec.cgroup.text;
     run.root = *root;
     run.environment = environment;
+    run.oom_adjust = spec.oom_adjust;
     if (!spec.console_log.empty()) {
       run.streams.out = {OutputStream::Kind::file, nullptr, spec.console_log};
       run.streams.err = run.streams.out;
@@ -240,6 +242,35 @@ class SimProcesses final : public Processes {
     return found == nullptr ? std::string() : joined(found->argv);
   }
 
+  Result<ProcessFacts> facts(ProcessRef process) override {
+    const std::string object = "process " + std::to_string(process.pid);
+    TH_TRY(gate_.enter("processes.facts", object));
+    const SimProcess* found = model().find(process);
+    if (found == nullptr) {
+      return fail(ErrorCode::not_running, "processes.facts", object, "it is gone");
+    }
+    return model().facts(*found);
+  }
+
+  Result<Effect> set_oom_adjust(ProcessRef process, std::int32_t adjust) override {
+    constexpr std::string_view kCall = "processes.set_oom_adjust";
+    const std::string object = "process " + std::to_string(process.pid);
+    TH_TRY(gate_.enter(kCall, object));
+    TH_TRY(check_oom_adjust(kCall, object, adjust));
+    const SimProcess* found = model().find(process);
+    if (found == nullptr) return Effect::none;
+    if (found->memory == 0) {
+      return fail(ErrorCode::not_supported, kCall, object,
+                  "operators' commands use no simulated memory");
+    }
+    MemoryTree& memory = model().cgroups().memory();
+    if (memory.oom_adjust(found->memory) == adjust) return Effect::none;
+    memory.set_oom_adjust(found->memory, adjust);
+    gate_.node().engine.note(kCall, {static_cast<std::uint64_t>(process.pid),
+                                     static_cast<std::uint64_t>(adjust - kLeastOomAdjust)});
+    return Effect::changed;
+  }
+
   Result<Instant> started_at(ProcessRef process) override {
     TH_TRY(gate_.enter("processes.started_at", std::to_string(process.pid)));
     const SimProcess* found = model().find(process);
@@ -271,7 +302,15 @@ class SimProcesses final : public Processes {
 
   static Status check(std::string_view call, const ExecSpec& spec) {
     if (spec.argv.empty()) return fail(ErrorCode::invalid_argument, call, "", "no program is named");
+    if (spec.oom_adjust) TH_TRY(check_oom_adjust(call, spec.argv[0], *spec.oom_adjust));
     return {};
+  }
+  static Status check_oom_adjust(std::string_view call, const std::string& object,
+                                 std::int32_t adjust) {
+    if (adjust >= kLeastOomAdjust && adjust <= kMostOomAdjust) return {};
+    return fail(ErrorCode::invalid_argument, call, object,
+                "oom_score_adj is " + std::to_string(kLeastOomAdjust) + " to " +
+                    std::to_string(kMostOomAdjust) + ", not " + std::to_string(adjust));
   }
 
   /// Runs the program to its end; blocks the calling command.
@@ -286,6 +325,7 @@ class SimProcesses final : public Processes {
     run.streams.in->text = spec.input;  // commands have no descriptors: all modes work alike
     run.directory = spec.directory.empty() ? "/" : spec.directory;
     run.environment = variables_of(spec.environment);
+    run.oom_adjust = spec.oom_adjust;
     const FileView view(gate_.node(), run.root);
     const Executable found =
         find_executable(view, spec.argv[0], run.environment, run.directory);

@@ -468,12 +468,18 @@ int netstat(AppletCall& call) {
   return 0;
 }
 
+/// As the seccomp profile of real containers answers.
+int chattr(AppletCall& call) {
+  if (call.argv.size() < 3) return call.refuse("missing operand");
+  return call.refuse("setting flags on " + call.argv.back() + ": Operation not supported");
+}
+
 constexpr AppletEntry kSystem[] = {
     {"hostname", &hostname}, {"ps", &ps},         {"kill", &kill},         {"uname", &uname},
     {"nproc", &nproc},       {"free", &free},     {"uptime", &uptime},     {"halt", &halt},
     {"poweroff", &halt},     {"reboot", &halt},   {"ip", &ip},             {"ping", &ping},
     {"chpasswd", &chpasswd}, {"adduser", &adduser}, {"useradd", &adduser}, {"mount", &mount},
-    {"netstat", &netstat}};
+    {"netstat", &netstat},   {"chattr", &chattr}};
 
 }  // namespace
 

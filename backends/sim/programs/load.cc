@@ -268,9 +268,9 @@ void LoadProgram::end(ProcessModel& table, SimProcess& process) {
   if (spec_.kind == LoadSpec::Kind::serve) bytes_ = net.received(process.ref.pid);
   const Duration elapsed = table.node().engine.now() - begun_;
   const std::string line = fmt::format(
-      "{{\"kind\":\"{}\",\"cpu_ns\":{},\"bytes\":{},\"operations\":{},\"elapsed_ms\":{}}}\n",
+      "{{\"kind\":\"{}\",\"cpu_ns\":{},\"bytes\":{},\"operations\":{},\"elapsed_ns\":{}}}\n",
       kNames[static_cast<std::size_t>(spec_.kind)], table.cpu_used(process).count(), bytes_,
-      operations_, elapsed.count() / 1'000'000);
+      operations_, elapsed.count());
   const Status told = table.write(process, process.streams.out, line);
   table.finish(process, {false, told ? 0 : 1});
 }

@@ -111,7 +111,9 @@ Result<std::string> read_for(ProcessModel& table, const SimProcess& process,
     // whether any device of this kind could be opened.
     return fail(ErrorCode::not_permitted, "files.open", path, "the devices rules refuse it");
   }
-  return view.read(path, Bytes{16 << 20});
+  auto text = view.read(path, Bytes{16 << 20});
+  if (text) table.read_cached(process, path);
+  return text;
 }
 
 }  // namespace twinhull::sim

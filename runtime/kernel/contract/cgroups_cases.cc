@@ -68,29 +68,45 @@ CASE(paths_are_checked_first) {
 CASE(limits_are_read_back_as_the_setters_kept_them) {
   Cgroups& cgroups = stage.kernel().cgroups();
   MUST(cgroups.create(kGroup));
-  const CgroupLimits fresh = MUST(cgroups.limits(kGroup));
+  const CgroupLimits fresh = MUST(cgroups.limits(kGroup, {}));
   BOOST_CHECK(fresh.shares.has_value());  // v1 and v2 begin with different ones
   BOOST_CHECK(!fresh.quota);
   BOOST_CHECK((fresh.cpus == MUST(stage.kernel().host().info()).online_cpus));
   BOOST_CHECK((fresh.memory == MemoryLimit{}));
   BOOST_CHECK(fresh.pids == kUnlimited);
+  Host& host = stage.kernel().host();
+  const bool high = MUST(host.supports(Feature::memory_high)).available;
+  const bool low = MUST(host.supports(Feature::memory_low)).available;
+  BOOST_CHECK(fresh.memory_high == (high ? std::optional(Bytes{kUnlimited}) : std::nullopt));
+  BOOST_CHECK(fresh.memory_low == (low ? std::optional(Bytes{0}) : std::nullopt));
+  BOOST_REQUIRE(fresh.memory_nodes.has_value());
+  BOOST_CHECK_EQUAL(fresh.memory_nodes->cpus.size(), MUST(host.info()).memory_nodes.size());
+  BOOST_CHECK(!fresh.io && !fresh.io_weight);  // nobody asked about a disk
 
   CgroupLimits kept;
   kept.shares = MUST(cgroups.set_cpu_shares(kGroup, {2000}));
   kept.quota = MUST(cgroups.set_cpu_quota(kGroup, CpuQuota{.quota = milliseconds(30)}));
   kept.cpus = MUST(cgroups.set_cpus(kGroup, CpuSet{{fresh.cpus->cpus.front()}}));
   kept.memory = MUST(cgroups.set_memory(kGroup, {.memory = {(std::uint64_t{64} << 20) + 5}}));
+  if (high)
+    kept.memory_high = MUST(cgroups.set_memory_high(kGroup, {(std::uint64_t{32} << 20) + 5}));
+  if (low) kept.memory_low = MUST(cgroups.set_memory_low(kGroup, {(std::uint64_t{16} << 20) + 5}));
+  kept.memory_nodes =
+      MUST(cgroups.set_memory_nodes(kGroup, CpuSet{{fresh.memory_nodes->cpus.front()}}));
   kept.pids = MUST(cgroups.set_pids(kGroup, 20));
-  BOOST_CHECK(MUST(cgroups.limits(kGroup)) == kept);
+  BOOST_CHECK(MUST(cgroups.limits(kGroup, {})) == kept);
 
   MUST(cgroups.set_cpu_shares(kGroup, *fresh.shares));
   MUST(cgroups.set_cpu_quota(kGroup, std::nullopt));
   MUST(cgroups.set_cpus(kGroup, std::nullopt));
   MUST(cgroups.set_memory(kGroup, MemoryLimit{}));
+  if (high) MUST(cgroups.set_memory_high(kGroup, {kUnlimited}));
+  if (low) MUST(cgroups.set_memory_low(kGroup, {0}));
+  MUST(cgroups.set_memory_nodes(kGroup, std::nullopt));
   MUST(cgroups.set_pids(kGroup, kUnlimited));
-  BOOST_CHECK(MUST(cgroups.limits(kGroup)) == fresh);
-  REFUSED(cgroups.limits(kMissing), not_found);
-  REFUSED(cgroups.limits({"a//b"}), invalid_argument);
+  BOOST_CHECK(MUST(cgroups.limits(kGroup, {})) == fresh);
+  REFUSED(cgroups.limits(kMissing, {}), not_found);
+  REFUSED(cgroups.limits({"a//b"}, {}), invalid_argument);
 }
 
 CASE(eight_levels_are_allowed) {

@@ -99,6 +99,13 @@ CASE(reads_meet_the_operations_limit) {
   takes(time_of(stage, box, "vzload read /a --block 4K"), 1700, 6000);
 }
 
+CASE(an_operations_limit_acts_in_tens) {
+  NEEDS_LIMITS();
+  // The kernel allows whole operations in each slice of 100 ms: 26 a second are 2 a slice.
+  limit(stage, box, {{kUnlimited}, 26});
+  takes(time_of(stage, box, "vzload write /a --bytes 160K --block 4K --direct"), 1850, 6000);
+}
+
 CASE(large_operations_count_as_few) {
   NEEDS_LIMITS();
   limit(stage, box, kFew);
@@ -163,6 +170,28 @@ CASE(disk_limits_are_returned_as_kept) {
     BOOST_CHECK_EQUAL(kept.bandwidth.value, wish.bandwidth.value);
     BOOST_CHECK_EQUAL(kept.operations, wish.operations);
   }
+}
+
+CASE(disk_limits_are_read_back) {
+  NEEDS_LIMITS();
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const std::string place = stage.quota_area();
+  for (const IoLimit wish : {IoLimit{{1 * kMega}, 7}, kFew, IoLimit{}}) {
+    limit(stage, box, wish);
+    BOOST_CHECK((MUST(cgroups.limits(box.group, place)).io == wish));
+  }
+  BOOST_CHECK(!MUST(cgroups.limits(box.group, {})).io);
+  const bool weights = MUST(stage.kernel().host().supports(Feature::io_weight)).available;
+  if (weights) MUST(cgroups.set_io_weight(box.group, place, {160}));
+  BOOST_CHECK((MUST(cgroups.limits(box.group, place)).io_weight ==
+               (weights ? std::optional(IoWeight{160}) : std::nullopt)));
+  const std::string none = stage.scratch() + "/memory";
+  MUST(stage.kernel().files().make_directory(none));
+  MUST(stage.kernel().mounts().tmpfs(none, {16 * kMega}));
+  const CgroupLimits there = MUST(cgroups.limits(box.group, none));
+  BOOST_CHECK(!there.io && !there.io_weight && there.memory);
+  REFUSED(cgroups.limits(box.group, place + "/nothing"), not_found);
+  REFUSED(cgroups.limits(box.group, "not/absolute"), invalid_argument);
 }
 
 CASE(wrong_disk_limits_are_refused) {

@@ -4,7 +4,9 @@
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/contract/checks.h"
 #include "runtime/kernel/contract/containers.h"
+#include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
+#include "runtime/kernel/mounts.h"
 
 namespace twinhull::contract {
 namespace {
@@ -292,8 +294,87 @@ CASE(a_soft_bound_is_rounded_and_lifted) {
   BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_high({"g1"}, {kUnlimited})).value, kUnlimited);
 }
 
+CASE(a_guarantee_is_rounded_and_lifted) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"g1"}));
+  NEEDS(stage, memory_low, cgroups.set_memory_low({"g1"}, {kMebi}));
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {kMebi + 17})).value, kMebi);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {kUnlimited})).value, kUnlimited);
+  BOOST_CHECK_EQUAL(MUST(cgroups.set_memory_low({"g1"}, {0})).value, 0);
+}
+
+CASE(the_cache_of_others_goes_before_what_is_guaranteed) {
+  Cgroups& cgroups = stage.kernel().cgroups();
+  MUST(cgroups.create({"outer"}));
+  NEEDS(stage, memory_low, cgroups.set_memory_low({"outer"}, {kMebi}));
+  MUST(cgroups.set_memory({"outer"}, limited(120)));
+  Box boxes[2];
+  for (const int i : {0, 1}) {
+    const std::string name = i == 0 ? "kept" : "other";
+    boxes[i] = MUST(make_root(stage, name));
+    boxes[i].group = {"outer/" + name};
+    MUST(cgroups.create(boxes[i].group));
+    SpawnSpec spec = box_spec(boxes[i], {"/bin/sleep", "1000"});
+    boxes[i].init = MUST(stage.kernel().processes().spawn(spec));
+  }
+  MUST(cgroups.set_memory_low(boxes[0].group, {60 * kMebi}));
+  fill_cache(stage, boxes[0], 48);
+  const std::uint64_t had = memory(stage, boxes[0].group).cache.value;
+  BOOST_REQUIRE(had >= 40 * kMebi);
+  fill_cache(stage, boxes[1], 100);
+  BOOST_CHECK(load(stage, boxes[1], {"memory", "--grow", "40M"}).status.success());
+  BOOST_CHECK(memory(stage, boxes[0].group).cache.value >= had / 10 * 9);
+  BOOST_CHECK_EQUAL(memory(stage, boxes[0].group).low_hits.value_or(1), 0);
+  // When nothing else is left it goes as well, and nobody is killed for it.
+  BOOST_CHECK(load(stage, boxes[1], {"memory", "--grow", "100M"}).status.success());
+  BOOST_CHECK(memory(stage, boxes[0].group).cache.value < had / 10 * 9);
+  BOOST_CHECK(memory(stage, boxes[0].group).low_hits.value_or(0) > 0);
+  BOOST_CHECK_EQUAL(memory(stage, {"outer"}).oom_kills, 0);
+}
+
+/// A root over a layer with a file of 16 MiB that several such roots have in common.
+Box box_on_layer(ContractStage& stage, const std::string& name) {
+  Files& files = stage.kernel().files();
+  const std::string layer = stage.scratch() + "/layer", area = stage.scratch() + "/" + name;
+  MUST(files.make_directory(layer));
+  if (!MUST(files.stat(layer + "/data")))
+    MUST(files.write(layer + "/data", std::string(16 * kMebi, 'x')));
+  Box box;
+  box.label = name;
+  box.root = area + "/root";
+  box.upper = area + "/upper";
+  box.group = {name};
+  for (const std::string& directory : {area, box.root, box.upper, area + "/work"})
+    MUST(files.make_directory(directory));
+  MUST(stage.kernel().mounts().overlay(
+      box.root, {{layer, stage.template_tree()}, box.upper, area + "/work"}));
+  MUST(stage.kernel().cgroups().create(box.group));
+  box.init = MUST(stage.kernel().processes().spawn(box_spec(box, {"/bin/sleep", "1000"})));
+  return box;
+}
+
+CASE(a_file_of_a_common_layer_is_cached_once) {
+  const Box first = box_on_layer(stage, "c1");
+  NEEDS(stage, memory_limit, stage.kernel().cgroups().set_memory(first.group, {}));
+  const Box second = box_on_layer(stage, "c2");
+  std::uint64_t before = 0;
+  for (const Box* box : {&first, &second}) before += memory(stage, box->group).cache.value;
+  for (const Box* box : {&first, &second}) MUST(shell_output(stage, *box, "cat /data >/dev/null"));
+  // It belongs to whoever touched it first, which may be neither of them.
+  constexpr std::uint64_t kSlack = 4 * kMebi;
+  std::uint64_t after = 0;
+  for (const Box* box : {&first, &second}) after += memory(stage, box->group).cache.value;
+  BOOST_CHECK_MESSAGE(after <= before + 16 * kMebi + kSlack, after - before << " bytes for 16 MiB");
+  // A copy of its own is private again.
+  const std::uint64_t had = memory(stage, second.group).cache.value;
+  MUST(shell_output(stage, second, "cat /data > /copy"));
+  BOOST_CHECK(memory(stage, second.group).cache.value >= had + 12 * kMebi);
+}
+
 CASE(memory_bounds_need_their_group) {
   Cgroups& cgroups = stage.kernel().cgroups();
+  REFUSED(cgroups.set_memory_low({"nobody"}, {kMebi}), not_found);
+  REFUSED(cgroups.set_memory_low({"a//b"}, {kMebi}), invalid_argument);
   REFUSED(cgroups.set_memory_high({"nobody"}, {kMebi}), not_found);
   REFUSED(cgroups.set_memory_high({"a//b"}, {kMebi}), invalid_argument);
   REFUSED(cgroups.set_memory_nodes({"nobody"}, std::nullopt), not_found);

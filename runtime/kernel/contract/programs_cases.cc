@@ -34,6 +34,15 @@ CASE(exec_runs_inside_the_root) {
   BOOST_CHECK_EQUAL(MUST(stage.kernel().files().read(box.upper + "/answer")), "from inside\n");
 }
 
+// Another project id, or a directory whose files inherit none, would leave the quota of the tree.
+CASE(programs_inside_cannot_change_the_attributes_of_files) {
+  const Box box = MUST(start_box(stage, "c1"));
+  MUST(shell_output(stage, box, "echo x > /file; mkdir /directory"));
+  for (const std::string words : {"-p 77 /file", "+A /file", "-P /directory", "+d /directory"})
+    BOOST_CHECK_MESSAGE(!MUST(shell(stage, box, "chattr " + words)).status.success(), words);
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, box, "cat /file")), "x");
+}
+
 CASE(exec_of_what_does_not_exist_is_127) {
   Processes& processes = stage.kernel().processes();
   const Box box = MUST(start_box(stage, "c1"));

@@ -30,6 +30,7 @@ Area programs_area();
 Area cgroups_area();
 Area limits_area();
 Area memory_area();
+Area oom_area();
 Area io_area();
 Area quotas_area();
 Area links_area();

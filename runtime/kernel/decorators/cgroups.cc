@@ -48,6 +48,10 @@ class ObservedCgroups final : public Cgroups {
         "cgroups.set_memory_high", path.text, [&] { return inner_.set_memory_high(path, high); },
         high);
   }
+  Result<Bytes> set_memory_low(Path path, Bytes low) override {
+    return hook_.call(
+        "cgroups.set_memory_low", path.text, [&] { return inner_.set_memory_low(path, low); }, low);
+  }
   Result<std::uint64_t> set_pids(Path path, std::uint64_t most) override {
     return hook_.call(
         "cgroups.set_pids", path.text, [&] { return inner_.set_pids(path, most); }, most);
@@ -85,8 +89,9 @@ class ObservedCgroups final : public Cgroups {
   Result<CgroupSample> sample(Path path) override {
     return hook_.call("cgroups.sample", path.text, [&] { return inner_.sample(path); });
   }
-  Result<CgroupLimits> limits(Path path) override {
-    return hook_.call("cgroups.limits", path.text, [&] { return inner_.limits(path); });
+  Result<CgroupLimits> limits(Path path, const std::string& place) override {
+    return hook_.call(
+        "cgroups.limits", path.text, [&] { return inner_.limits(path, place); }, place);
   }
 
  private:

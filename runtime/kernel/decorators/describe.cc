@@ -154,6 +154,8 @@ void Describer::add(const SpawnSpec& spec) {
   add(spec.user_namespace);
   out_ += " console=";
   add(spec.console_log);
+  out_ += " oom_adjust=";
+  add(spec.oom_adjust);
 }
 
 void Describer::add(const ExecSpec& spec) {
@@ -167,6 +169,8 @@ void Describer::add(const ExecSpec& spec) {
   add(spec.input);
   out_ += " timeout=";
   add(spec.timeout);
+  out_ += " oom_adjust=";
+  add(spec.oom_adjust);
 }
 
 void Describer::add(const ExecOutcome& outcome) {
@@ -175,6 +179,11 @@ void Describer::add(const ExecOutcome& outcome) {
   add(outcome.out);
   out_ += " err=";
   add(outcome.err);
+}
+
+void Describer::add(const ProcessFacts& facts) {
+  out_ += fmt::format("{} of {} uid={} oom_adjust={}", facts.name, facts.parent, facts.uid,
+                      facts.oom_adjust);
 }
 
 void Describer::add(const LabeledProcess& process) {
@@ -212,13 +221,13 @@ void Describer::add(const CgroupSample& sample) {
   out_ += fmt::format(
       "cpu={}ns periods={} throttled={} throttled_time={}ns memory={} peak={} anonymous={} "
       "cache={} swap={} limit_hits={} oom_kills={} pids={} pids_limit_hits={} high_hits={} "
-      "read={}/{} written={}/{} io_throttled=",
+      "low_hits={} read={}/{} written={}/{} io_throttled=",
       sample.cpu.usage.count(), sample.cpu.periods, sample.cpu.throttled_periods,
       sample.cpu.throttled.count(), sample.memory.usage.value, sample.memory.peak.value,
       sample.memory.anonymous.value, sample.memory.cache.value, sample.memory.swap.value,
       sample.memory.limit_hits, sample.memory.oom_kills, sample.pids, sample.pids_limit_hits,
-      sample.memory.high_hits.value_or(0), sample.io.read.value, sample.io.reads,
-      sample.io.written.value, sample.io.writes);
+      sample.memory.high_hits.value_or(0), sample.memory.low_hits.value_or(0), sample.io.read.value,
+      sample.io.reads, sample.io.written.value, sample.io.writes);
   add(sample.io.throttled);
 }
 
@@ -231,8 +240,18 @@ void Describer::add(const CgroupLimits& limits) {
   (*this)(limits.cpus);
   out_ += " memory=";
   (*this)(limits.memory);
+  out_ += " high=";
+  (*this)(limits.memory_high);
+  out_ += " low=";
+  (*this)(limits.memory_low);
+  out_ += " nodes=";
+  (*this)(limits.memory_nodes);
   out_ += " pids=";
   (*this)(limits.pids);
+  out_ += " io_weight=";
+  (*this)(limits.io_weight);
+  out_ += " io=";
+  (*this)(limits.io);
 }
 
 void Describer::add(const TreeLimit& limit) {

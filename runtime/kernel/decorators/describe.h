@@ -86,6 +86,7 @@ class Describer {
   void add(const SpawnSpec& spec);
   void add(const ExecSpec& spec);
   void add(const ExecOutcome& outcome);
+  void add(const ProcessFacts& facts);
   void add(const LabeledProcess& process);
   void add(const CgroupPath& path) { out_ += path.text; }
   void add(const CpuSet& cpus) { out_ += cpus.text(); }

@@ -52,6 +52,15 @@ class ObservedProcesses final : public Processes {
     return hook_.call(
         "processes.command_line", {}, [&] { return inner_.command_line(process); }, process);
   }
+  Result<ProcessFacts> facts(ProcessRef process) override {
+    return hook_.call(
+        "processes.facts", {}, [&] { return inner_.facts(process); }, process);
+  }
+  Result<Effect> set_oom_adjust(ProcessRef process, std::int32_t adjust) override {
+    return hook_.call(
+        "processes.set_oom_adjust", {}, [&] { return inner_.set_oom_adjust(process, adjust); },
+        process, adjust);
+  }
   Result<Instant> started_at(ProcessRef process) override {
     return hook_.call(
         "processes.started_at", {}, [&] { return inner_.started_at(process); }, process);
