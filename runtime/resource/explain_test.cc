@@ -141,6 +141,7 @@ BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   BOOST_TEST(facts.one("ioprio").kept == "weight 160");
   BOOST_TEST(facts.one("iolimit").kept == "1 MiB/s");
   BOOST_TEST(facts.one("iopslimit").kept == "50/s");
+  BOOST_TEST(facts.one("iopslimit").meaning.find("acts as") == std::string::npos);
   facts.kept->io = IoLimit{};
   facts.kept->io_weight.reset();
   facts.kept->memory_high = Bytes{kUnlimited};
@@ -152,6 +153,10 @@ BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   BOOST_TEST(facts.one("ioprio").kept == "nothing: the disk of the private area heeds no weights");
   BOOST_TEST(facts.one("iolimit").kept == "no limit");
   BOOST_TEST(facts.one("iopslimit").kept == "no limit");
+  BOOST_TEST(acting_operations(0) == 0U);
+  BOOST_TEST(acting_operations(9) == 9U);
+  BOOST_TEST(acting_operations(59) == 50U);
+  BOOST_TEST(acting_operations(kUnlimited) == kUnlimited);
   facts.kept->io.reset();
   BOOST_TEST(facts.one("iolimit").kept == "nothing: no disk of this node holds the private area");
   facts.kept.reset();
