@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/resource/resources.h"
+
 namespace {
 
 using namespace twinhull;
