@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
+#include "runtime/config/whole_number.h"
 #include "runtime/kernel/files.h"
 
 namespace twinhull {
@@ -29,11 +29,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 
 std::optional<std::int64_t> number_in(std::string_view word, std::int64_t least,
                                       std::int64_t most) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
-  if (value < least || value > most) return std::nullopt;
-  return value;
+  const auto value = whole_number<std::int64_t>(word);
+  return value && *value >= least && *value <= most ? value : std::nullopt;
 }
 
 bool fits(std::string_view mask, std::string_view name) {

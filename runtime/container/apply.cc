@@ -35,6 +35,23 @@ void report(Context& context, const resource::ApplyReport& applied) {
   for (const std::string& warning : applied.warnings) context.reporter.warn(warning);
 }
 
+void undo_limits(Kernel& kernel, const CgroupPath& group, const CtSettings& before,
+                 const std::set<resource::ResourcePart>& parts, UndoList& undo) {
+  undo.add(UndoList::When::on_failure, "the earlier limits",
+           [&kernel, group, &before, parts]() -> Status {
+             TH_TRY(resource::apply_resources(kernel, group, before, parts));
+             return {};
+           });
+}
+
+Status change_limits(Context& context, const CgroupPath& group, const CtSettings& after,
+                     const std::set<resource::ResourcePart>& parts) {
+  TH_ASSIGN(const resource::ApplyReport applied,
+            resource::apply_resources(context.kernel(), group, after, parts, /*strict=*/true));
+  report(context, applied);
+  return {};
+}
+
 std::string address_text(const std::vector<IpPrefix>& addresses) {
   std::string text;
   for (const IpPrefix& address : addresses)

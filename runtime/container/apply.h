@@ -5,13 +5,24 @@
 #include <vector>
 
 #include "runtime/container/context.h"
+#include "runtime/kernel/cgroup_path.h"
 #include "runtime/kernel/processes.h"
+#include "runtime/node/undo.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::container {
 
 /// Tells the operator what an application did: lines as messages, warnings as warnings.
 void report(Context& context, const resource::ApplyReport& applied);
+
+/// Brings the group's `parts` to the earlier settings when the operation fails. Registered first: of
+/// several limits the first may be applied when the second is refused. `before` must outlive `undo`.
+void undo_limits(Kernel& kernel, const CgroupPath& group, const CtSettings& before,
+                 const std::set<resource::ResourcePart>& parts, UndoList& undo);
+
+/// Brings them to these settings, and tells what came of it. Errors: those of apply_resources, strict.
+Status change_limits(Context& context, const CgroupPath& group, const CtSettings& after,
+                     const std::set<resource::ResourcePart>& parts);
 
 /// "10.0.0.1 10.0.0.2"
 std::string address_text(const std::vector<IpPrefix>& addresses);

@@ -54,12 +54,7 @@ Result<ExplainedContainer> explain(Context& context, CtId id,
                                .sample = sample ? &*sample : nullptr,
                                .node = context.node,
                                .node_path = context.layout().global_config(),
-                               .host = host,
-                               .kept = {},
-                               .sampled = {},
-                               .uptime = {},
-                               .disk = {},
-                               .mechanism = QuotaMechanism::none};
+                               .host = host};
   if (state.init) {
     // The limits of disk I/O are those of the private area's disk.
     const std::string place = state.has_private ? effective.settings.private_area : "";

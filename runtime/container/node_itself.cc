@@ -112,16 +112,9 @@ Status apply(Context& context, const CtSettings& before, const CtSettings& after
       if (!parts.contains(part)) others.insert(part);
     if (!others.empty()) TH_TRY(resource::apply_resources(kernel, group, after, others));
   } else {
-    undo.add(UndoList::When::on_failure, "the earlier limits",
-             [&kernel, group, &before, parts]() -> Status {
-               TH_TRY(resource::apply_resources(kernel, group, before, parts));
-               return {};
-             });
+    undo_limits(kernel, group, before, parts, undo);
   }
-  TH_ASSIGN(const resource::ApplyReport applied,
-            resource::apply_resources(kernel, group, after, parts, /*strict=*/true));
-  report(context, applied);
-  return {};
+  return change_limits(context, group, after, parts);
 }
 
 Status run_set(Context& context, const SetOptions& options) {
@@ -248,15 +241,9 @@ Result<ExplainedContainer> explain_node_itself(Context& context,
                                .effective = config.file,
                                .saved = config.file,
                                .saved_path = context.layout().container_config(kNode),
-                               .sample = nullptr,
                                .node = bare,
                                .node_path = context.layout().global_config(),
-                               .host = host,
-                               .kept = {},
-                               .sampled = {},
-                               .uptime = {},
-                               .disk = {},
-                               .mechanism = QuotaMechanism::none};
+                               .host = host};
   if (there) {
     TH_ASSIGN(facts.kept, kernel.cgroups().limits(group_of(kNode), config.settings.private_area));
     TH_ASSIGN(facts.sampled, kernel.cgroups().sample(group_of(kNode)));

@@ -50,18 +50,8 @@ Status apply_limits(Context& context, const CtSettings& before, const CtSettings
                     UndoList& undo) {
   const std::set<ResourcePart> parts = changed_parts(before, after);
   if (parts.empty()) return {};
-  Kernel& kernel = context.kernel();
-  const CgroupPath group = group_of(after.id);
-  // Registered first: of several limits the first may be applied when the second is refused.
-  undo.add(UndoList::When::on_failure, "the earlier limits",
-           [&kernel, group, &before, parts]() -> Status {
-             TH_TRY(resource::apply_resources(kernel, group, before, parts));
-             return {};
-           });
-  TH_ASSIGN(const resource::ApplyReport applied,
-            resource::apply_resources(kernel, group, after, parts, /*strict=*/true));
-  report(context, applied);
-  return {};
+  undo_limits(context.kernel(), group_of(after.id), before, parts, undo);
+  return change_limits(context, group_of(after.id), after, parts);
 }
 
 /// OOM groups act on what runs by now; a changed guarantee on all.

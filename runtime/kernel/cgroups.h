@@ -70,6 +70,14 @@ struct IoLimit {
   [[nodiscard]] constexpr bool valid_operations() const {
     return operations == kUnlimited || (operations >= kLeast && operations <= kMostOperations);
   }
+  /// What `operations` comes to on Linux: the throttle allows whole ones in each slice of 100 ms, and
+  /// what is over is lost (throtl_trim_slice): 15 a second act as 10. Below 10 it strays to both sides,
+  /// and the limit itself is returned. kUnlimited stays.
+  [[nodiscard]] constexpr std::uint64_t acting_operations() const {
+    constexpr std::uint64_t kSlices = 10;  // in a second
+    if (operations < kSlices || operations == kUnlimited) return operations;
+    return operations / kSlices * kSlices;
+  }
   bool operator==(const IoLimit&) const = default;
 };
 

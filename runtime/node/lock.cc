@@ -1,10 +1,10 @@
 #include "runtime/node/lock.h"
 
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "runtime/config/atomic_write.h"
+#include "runtime/config/whole_number.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
 #include "runtime/node/exit_codes.h"
@@ -21,14 +21,6 @@ std::string lock_text(ProcessRef owner, std::string_view status) {
          std::to_string(owner.generation) + "\n";
 }
 
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::string_view next_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   const std::string_view line = text.substr(0, end);
@@ -39,12 +31,12 @@ std::string_view next_line(std::string_view& text) {
 /// std::nullopt for text that is no lock of ours. Locks of two lines (no generation) are read
 /// too: other tools write them.
 std::optional<LockOwner> parse_lock(std::string_view text) {
-  const std::optional<std::int32_t> pid = number<std::int32_t>(next_line(text));
+  const std::optional<std::int32_t> pid = whole_number<std::int32_t>(next_line(text));
   if (!pid || *pid <= 0) return std::nullopt;
   LockOwner owner;
   owner.process.pid = *pid;
   owner.status = std::string(next_line(text));
-  owner.process.generation = number<std::uint64_t>(next_line(text)).value_or(0);
+  owner.process.generation = whole_number<std::uint64_t>(next_line(text)).value_or(0);
   return owner;
 }
 
@@ -145,7 +137,7 @@ Status sweep_leftovers(Kernel& kernel, const std::string& directory, const std::
     // An owner that has not written its number yet is found by the name.
     const std::optional<LockOwner> owner = parse_lock(*text);
     const std::optional<std::int32_t> named =
-        number<std::int32_t>(std::string_view(leftover).substr(path.size() + 1));
+        whole_number<std::int32_t>(std::string_view(leftover).substr(path.size() + 1));
     bool lives = false;
     if (owner) {
       TH_ASSIGN(lives, owner_lives(kernel, *owner));

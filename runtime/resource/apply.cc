@@ -182,7 +182,7 @@ class Application {
       report_.lines.push_back(fmt::format("Set up iolimit: {}", kept->bandwidth.value));
     }
     if (plan_.io.operations != kUnlimited) {
-      const std::uint64_t acts = acting_operations(kept->operations);
+      const std::uint64_t acts = kept->acting_operations();
       report_.lines.push_back(
           fmt::format("Set up iopslimit: {}", kept->operations) +
           (acts == kept->operations

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "runtime/config/setting_values.h"
+#include "runtime/config/whole_number.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::resource {
@@ -17,19 +17,11 @@ constexpr int kSlots = 64;
 /// Below these tenths of the threshold the own limit returns.
 constexpr std::uint64_t kReleaseTenths = 9;
 
-template <typename Number>
-std::optional<Number> number(std::string_view text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::optional<CpuReading> parse_reading(std::string_view word) {
   const std::size_t colon = word.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
-  const auto at = number<std::int64_t>(word.substr(0, colon));
-  const auto usage = number<std::int64_t>(word.substr(colon + 1));
+  const auto at = whole_number<std::int64_t>(word.substr(0, colon));
+  const auto usage = whole_number<std::int64_t>(word.substr(colon + 1));
   if (!at || !usage || *at < 0 || *usage < 0) return std::nullopt;
   return CpuReading{Instant(nanoseconds(*at)), nanoseconds(*usage)};
 }
@@ -37,9 +29,9 @@ std::optional<CpuReading> parse_reading(std::string_view word) {
 /// "101 PID GENERATION AT:USAGE …", all times in nanoseconds.
 bool parse_record(const std::vector<std::string>& words, BurstState& state) {
   if (words.size() < 3) return false;
-  const auto id = number<std::uint32_t>(words[0]);
-  const auto pid = number<std::int32_t>(words[1]);
-  const auto generation = number<std::uint64_t>(words[2]);
+  const auto id = whole_number<std::uint32_t>(words[0]);
+  const auto pid = whole_number<std::int32_t>(words[1]);
+  const auto generation = whole_number<std::uint64_t>(words[2]);
   if (!id || !pid || !generation) return false;
   BurstRecord record;
   record.init = {*pid, *generation};

@@ -46,10 +46,10 @@ struct ExplainFacts {
   const NodeConfig& node;
   std::string node_path;
   const HostInfo& host;
-  std::optional<CgroupLimits> kept;    ///< of the running container
-  std::optional<CgroupSample> sampled;
-  std::optional<Duration> uptime;
-  std::optional<TreeUsage> disk;       ///< empty when nothing counts it
+  std::optional<CgroupLimits> kept{};  ///< of the running container
+  std::optional<CgroupSample> sampled{};
+  std::optional<Duration> uptime{};
+  std::optional<TreeUsage> disk{};     ///< empty when nothing counts it
   QuotaMechanism mechanism = QuotaMechanism::none;
 };
 

@@ -2,8 +2,6 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "runtime/resource/resources.h"
-
 namespace {
 
 using namespace twinhull;
@@ -155,10 +153,10 @@ BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   BOOST_TEST(facts.one("ioprio").kept == "nothing: the disk of the private area heeds no weights");
   BOOST_TEST(facts.one("iolimit").kept == "no limit");
   BOOST_TEST(facts.one("iopslimit").kept == "no limit");
-  BOOST_TEST(acting_operations(0) == 0U);
-  BOOST_TEST(acting_operations(9) == 9U);
-  BOOST_TEST(acting_operations(59) == 50U);
-  BOOST_TEST(acting_operations(kUnlimited) == kUnlimited);
+  BOOST_TEST((IoLimit{{kUnlimited}, 0}.acting_operations()) == 0U);
+  BOOST_TEST((IoLimit{{kUnlimited}, 9}.acting_operations()) == 9U);
+  BOOST_TEST((IoLimit{{kUnlimited}, 59}.acting_operations()) == 50U);
+  BOOST_TEST((IoLimit{{kUnlimited}, kUnlimited}.acting_operations()) == kUnlimited);
   facts.kept->io.reset();
   BOOST_TEST(facts.one("iolimit").kept == "nothing: no disk of this node holds the private area");
   facts.kept.reset();

@@ -14,6 +14,7 @@
 #include "backends/linux/channel/channels.h"
 #include "backends/linux/file/files.h"
 #include "backends/linux/file/test_directory.h"
+#include "backends/linux/test_checks.h"
 #include "backends/linux/unique_fd.h"
 
 using namespace twinhull;
@@ -71,14 +72,6 @@ struct Fixture {
   std::unique_ptr<Files> files = make_files(options);
   std::unique_ptr<Channels> channels = make_channels(options);
 };
-
-#define CHECK_CODE(expr, wanted)                                                \
-  do {                                                                          \
-    const auto outcome = (expr);                                                \
-    BOOST_REQUIRE(!outcome.has_value());                                        \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted), \
-               outcome.error().message());                                      \
-  } while (false)
 
 }  // namespace
 

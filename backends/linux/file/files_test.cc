@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "backends/linux/file/test_directory.h"
+#include "backends/linux/test_checks.h"
 
 using namespace twinhull;
 using namespace twinhull::linux_backend;
@@ -16,13 +17,6 @@ struct Fixture {
   NodeOptions options;
   std::unique_ptr<Files> files = make_files(options);
 };
-
-#define CHECK_CODE(expr, wanted)                                                 \
-  do {                                                                           \
-    const auto outcome = (expr);                                                 \
-    BOOST_REQUIRE(!outcome.has_value());                                         \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted)); \
-  } while (false)
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include "backends/linux/file/files.h"
 #include "backends/linux/mount/mounts.h"
 #include "backends/linux/quota/quotas.h"
+#include "backends/linux/test_checks.h"
 #include "backends/linux/testing/node_fixture.h"
 
 namespace twinhull::linux_backend::testing {
@@ -19,14 +20,6 @@ namespace twinhull::linux_backend::testing {
   do {                                                                          \
     const auto outcome = (expr);                                                \
     BOOST_REQUIRE_MESSAGE(outcome, (outcome ? "" : outcome.error().message())); \
-  } while (false)
-/// The call must fail with this ErrorCode.
-#define CHECK_CODE(expr, wanted)                                                \
-  do {                                                                          \
-    const auto outcome = (expr);                                                \
-    BOOST_REQUIRE(!outcome.has_value());                                        \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted), \
-               outcome.error().message());                                      \
   } while (false)
 
 /// The three storage ports of one test node.

@@ -220,10 +220,7 @@ void CpuTree::update_active(Group& changed) {
     } else {
       up->active.erase(group->id);
       up->restless.erase(group->id);
-      up->inside.bound -= group->counted.bound;
-      up->inside.wanted -= group->counted.wanted;
-      up->inside.threads -= group->counted.threads;
-      group->counted = {};
+      recount(*up, *group, {});
     }
     mark(*group);
   }

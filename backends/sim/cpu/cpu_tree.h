@@ -189,12 +189,13 @@ class CpuTree {
   void mark_all() { dirty_ = all_stale_ = true; }
 
   void solve();
+  static Sums sums_of(const Group& group) { return {group.bound, group.wanted, group.threads}; }
   static void count(Group& group, const CpuMask& mask);
-  static void recount(Group& parent, Group& child);
+  static void recount(Group& parent, Group& child, const Sums& now);
   static void refresh(Group& group, const CpuMask& all);
   static void refresh_all(Group& group, const CpuMask& outer);
   void distribute(Group& group, std::uint64_t amount, std::uint64_t running, const CpuMask& outer,
-                  const std::vector<std::uint64_t>* capacity, bool all);
+                  bool all);
   static void share(Level& level, std::uint64_t amount, std::uint64_t running);
   static bool share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t cpus);
   void give_all(Group& group, const Level& level, std::uint64_t running,
@@ -202,7 +203,7 @@ class CpuTree {
   void give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still, std::uint64_t spare,
             const CpuMask& mask, std::uint64_t cpus, bool all);
   void close(Group& group);
-  void fill_holes(Group& top, const CpuMask& outer, const std::vector<std::uint64_t>& capacity);
+  void fill_holes(Group& root, const CpuMask& all_cpus, const std::vector<std::uint64_t>& capacity);
   static bool is_throttled(const Group& group, std::uint64_t given);
   [[nodiscard]] std::vector<std::uint64_t> standing(const Level& level, std::uint64_t running,
                                                     const std::vector<std::uint64_t>& room) const;

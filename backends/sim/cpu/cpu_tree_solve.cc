@@ -84,8 +84,8 @@ void CpuTree::count(Group& group, const CpuMask& mask) {
   group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
 }
 
-void CpuTree::recount(Group& parent, Group& child) {
-  const Sums now{child.bound, child.wanted, child.threads};
+/// What the parent counts of the child is `now`.
+void CpuTree::recount(Group& parent, Group& child, const Sums& now) {
   parent.inside.bound += now.bound - child.counted.bound;
   parent.inside.wanted += now.wanted - child.counted.wanted;
   parent.inside.threads += now.threads - child.counted.threads;
@@ -98,7 +98,7 @@ void CpuTree::refresh(Group& group, const CpuMask& all) {
     const auto found = group.active.find(id);
     if (found == group.active.end()) continue;
     refresh(*found->second, all);
-    recount(group, *found->second);
+    recount(group, *found->second, sums_of(*found->second));
   }
   count(group, all);
 }
@@ -110,7 +110,7 @@ void CpuTree::refresh_all(Group& group, const CpuMask& outer) {
   for (const auto& [id, child] : group.active) {
     refresh_all(*child, mask);
     child->counted = {};
-    recount(group, *child);
+    recount(group, *child, sums_of(*child));
   }
   count(group, mask);
 }
@@ -127,10 +127,9 @@ void CpuTree::solve() {
   } else {
     refresh(root, mask);
   }
-  const std::vector<std::uint64_t> capacity(cpus_, kOneCpu);
   const std::uint64_t whole = std::uint64_t{cpus_} * kOneCpu;
   std::uint64_t given = 0;
-  distribute(root, root.bound, whole, mask, &capacity, all);
+  distribute(root, root.bound, whole, mask, all);
   if (root.roomy) {
     given = root.bound;
   } else {
@@ -141,11 +140,10 @@ void CpuTree::solve() {
   all_stale_ = false;
 }
 
-/// Gives `amount` (already bounded) to what is runnable directly in the group. `capacity` tells
-/// the CPUs one by one where this level must respect them. `running` is the rate while the group's
-/// own pool lasts, ≥ amount. `all`: trust nothing of the last solve.
+/// Gives `amount` (already bounded) to what is runnable directly in the group. `running` is the rate
+/// while the group's own pool lasts, ≥ amount. `all`: trust nothing of the last solve.
 void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t running,
-                         const CpuMask& outer, const std::vector<std::uint64_t>* capacity, bool all) {
+                         const CpuMask& outer, bool all) {
   CpuMask mask = outer;
   if (group.allowed) mask &= *group.allowed;
   UInt128 bound = group.inside.bound, wanted = group.inside.wanted;
@@ -182,10 +180,9 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
     }
     std::vector<std::uint64_t> room;
     if (by_cpu) {
-      room.resize(cpus_);
-      if (capacity != nullptr) {
-        room = *capacity;
-      } else {  // the group's amount, spread evenly over its CPUs
+      room.resize(cpus_, kOneCpu);
+      if (group.up != nullptr) {  // the group's amount, spread evenly over its CPUs
+        std::fill(room.begin(), room.end(), 0);
         std::uint64_t left = amount, cpus = mask.count();
         for (std::uint32_t cpu = 0; cpu < cpus_ && cpus > 0; ++cpu) {
           if (!mask.has(cpu)) continue;
@@ -214,7 +211,7 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
   group.running = running;
   group.roomy = roomy && !by_cpu;
   group.calm = !by_cpu && wanted <= amount && group.restless.empty();
-  if (by_cpu && capacity != nullptr) fill_holes(group, outer, *capacity);
+  if (by_cpu && group.up == nullptr) fill_holes(group, outer, std::vector(cpus_, kOneCpu));
 }
 
 /// Max-min without CPU sets.
@@ -329,7 +326,7 @@ void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64
   speed = std::max(speed, given);
   if (all || !group.known || group.stale || given != group.amount ||
       (speed != group.running && !group.calm))
-    distribute(group, given, speed, mask, nullptr, all);
+    distribute(group, given, speed, mask, all);
   group.stale = false;
   if (group.calm) {
     parent.restless.erase(group.id);
@@ -347,14 +344,15 @@ void CpuTree::close(Group& group) {
 
 /// CPU sets inside CPU sets: a level does not see which CPUs the other levels fill, so a group may
 /// have been given more than its members could take, and somebody may find room that was left.
-void CpuTree::fill_holes(Group& top, const CpuMask& outer, const std::vector<std::uint64_t>& capacity) {
+void CpuTree::fill_holes(Group& root, const CpuMask& all_cpus,
+                         const std::vector<std::uint64_t>& capacity) {
   struct Leaf {
     CpuTaskId id;
     Task* task;
     CpuMask mask;
   };
   std::vector<Leaf> all, leaves;
-  std::vector<std::pair<Group*, CpuMask>> order{{&top, outer}};
+  std::vector<std::pair<Group*, CpuMask>> order{{&root, all_cpus}};
   RatesByMask rates;
   for (std::size_t i = 0; i < order.size(); ++i) {
     const Group& facts = *order[i].first;

@@ -155,9 +155,7 @@ void IoTree::each_limit(const IoRequest& request, const Visit& visit) const {
   };
   for (IoGroupId at = request.group;; at = groups_.at(at).parent) {
     look(at, kBytes, request.bytes, groups_.at(at).limit.bandwidth.value);
-    const std::uint64_t operations = groups_.at(at).limit.operations;
-    look(at, kOperations, request.operations,
-         operations == kUnlimited ? operations : ThrottleBucket::whole_operations(operations));
+    look(at, kOperations, request.operations, groups_.at(at).limit.acting_operations());
     if (at == kRootIoGroup) return;
   }
 }

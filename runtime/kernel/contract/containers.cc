@@ -50,7 +50,8 @@ CapabilitySet box_capabilities() {
           bit(18) | bit(22) | bit(27)};
 }
 
-Result<Box> make_root(ContractStage& stage, const std::string& name) {
+Result<Box> make_root(ContractStage& stage, const std::string& name,
+                      std::vector<std::string> layers) {
   Files& files = stage.kernel().files();
   const std::string area = stage.scratch() + "/" + name;
   Box box;
@@ -60,8 +61,8 @@ Result<Box> make_root(ContractStage& stage, const std::string& name) {
   box.group = {name};
   for (const std::string& directory : {area, box.root, box.upper, area + "/work"})
     TH_TRY(files.make_directory(directory));
-  TH_TRY(stage.kernel().mounts().overlay(box.root,
-                                         {{stage.template_tree()}, box.upper, area + "/work"}));
+  layers.push_back(stage.template_tree());
+  TH_TRY(stage.kernel().mounts().overlay(box.root, {std::move(layers), box.upper, area + "/work"}));
   return box;
 }
 

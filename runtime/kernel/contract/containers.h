@@ -23,8 +23,9 @@ struct Box {
 /// CAP_NET_RAW and CAP_NET_ADMIN for ping.
 CapabilitySet box_capabilities();
 
-/// Mounts a root (overlay of the stage's template) at scratch()/NAME/root.
-Result<Box> make_root(ContractStage& stage, const std::string& name);
+/// Mounts a root (overlay of the stage's template, with `layers` above it) at scratch()/NAME/root.
+Result<Box> make_root(ContractStage& stage, const std::string& name,
+                      std::vector<std::string> layers = {});
 /// make_root and a cgroup named like it.
 Result<Box> make_box(ContractStage& stage, const std::string& name);
 /// What start_box spawns, for cases that change something of it.

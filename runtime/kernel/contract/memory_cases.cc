@@ -330,19 +330,11 @@ CASE(the_cache_of_others_goes_before_what_is_guaranteed) {
 /// A root over a layer with a file of 16 MiB that several such roots have in common.
 Box box_on_layer(ContractStage& stage, const std::string& name) {
   Files& files = stage.kernel().files();
-  const std::string layer = stage.scratch() + "/layer", area = stage.scratch() + "/" + name;
+  const std::string layer = stage.scratch() + "/layer";
   MUST(files.make_directory(layer));
   if (!MUST(files.stat(layer + "/data")))
     MUST(files.write(layer + "/data", std::string(16 * kMebi, 'x')));
-  Box box;
-  box.label = name;
-  box.root = area + "/root";
-  box.upper = area + "/upper";
-  box.group = {name};
-  for (const std::string& directory : {area, box.root, box.upper, area + "/work"})
-    MUST(files.make_directory(directory));
-  MUST(stage.kernel().mounts().overlay(
-      box.root, {{layer, stage.template_tree()}, box.upper, area + "/work"}));
+  Box box = MUST(make_root(stage, name, {layer}));
   MUST(stage.kernel().cgroups().create(box.group));
   box.init = MUST(stage.kernel().processes().spawn(box_spec(box, {"/bin/sleep", "1000"})));
   return box;
