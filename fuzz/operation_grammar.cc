@@ -57,15 +57,73 @@ std::vector<std::string> setting(ByteSource& source) {
       {"--onboot", "yes"},        {"--disabled", "yes"},        {"--disabled", "no"},
       {"--userpasswd", "u:secret"}, {"--numproc", "20"},        {"--numproc", "1"},
       {"--oomguarpages", "4096:unlimited"}, {"--oomguarpages", "0:unlimited"},
-      {"--cpuunits", "many"}};
+      {"--cpuunits", "many"},
+      {"--cpulimit", "1200m"},    {"--cpumask", "auto"},        {"--cpumask", "all"},
+      {"--nodemask", "0"},        {"--nodemask", "7"},          {"--nodemask", "all"},
+      {"--burst_cpu_avg_usage", "10"}, {"--burst_cpu_avg_usage", "0"},
+      {"--burst_cpu_avg_usage", "101"}, {"--burst_cpulimit", "20"},
+      {"--burst_cpulimit", "0"},  {"--burst_cpulimit", "x"},
+      {"--ioprio", "0"},          {"--ioprio", "7"},            {"--ioprio", "8"},
+      {"--iolimit", "1M"},        {"--iolimit", "0"},           {"--iolimit", "3G"},
+      {"--iolimit", "1"},         {"--iolimit", "-5"},          {"--iopslimit", "50"},
+      {"--iopslimit", "unlimited"}, {"--iopslimit", "4294967295"},
+      {"--numfile", "64"},        {"--numfile", "0"},           {"--numfile", "1024:512"},
+      {"--kmemsize", "16M:18M"},  {"--kmemsize", "huge"},       {"--lockedpages", "256"},
+      {"--privvmpages", "64K:72K"}, {"--shmpages", "8192"},     {"--vmguarpages", "16M"},
+      {"--oomguarpages", "1G:unlimited"}, {"--numtcpsock", "100"}, {"--numflock", "100:110"},
+      {"--numpty", "16"},         {"--numsiginfo", "256"},      {"--tcpsndbuf", "2M:3M"},
+      {"--tcprcvbuf", "3M:2M"},   {"--othersockbuf", "1M"},     {"--dgramrcvbuf", "128K"},
+      {"--numothersock", "80"},   {"--dcachesize", "3M"},       {"--numiptent", "20"},
+      {"--avnumproc", "40"},      {"--numproc", "unlimited"},   {"--numpty", "1K"},
+      {"--vm_overcommit", "1.5"}, {"--vm_overcommit", "0"},     {"--vm_overcommit", "1.2345"},
+      {"--diskquota", "no"},      {"--diskquota", "yes"},       {"--capability", "net_admin:on"},
+      {"--capability", "fly:on"}, {"--searchdomain", "example"}, {"--bootorder", "7"},
+      {"--stop_timeout", "5"},    {"--applyconfig", "basic"},   {"--applyconfig", "vswap.256MB"},
+      {"--applyconfig", "nothing"}, {"--setmode", "restart"},   {"--setmode", "ignore"}};
   const auto& chosen = source.pick(settings);
   return {chosen[0], chosen[1]};
+}
+
+/// CT 0: what it takes, and some that it does not.
+std::vector<std::string> node_setting(ByteSource& source) {
+  static constexpr const char* settings[][2] = {
+      {"--cpuunits", "3000"}, {"--cpuunits", "8"},    {"--cpuunits", "7"},   {"--ioprio", "6"},
+      {"--ioprio", "9"},      {"--iolimit", "10M"},   {"--iolimit", "0"},    {"--iopslimit", "100"},
+      {"--onboot", "yes"},    {"--onboot", "no"},     {"--ram", "64M"},      {"--numproc", "20"}};
+  const auto& chosen = source.pick(settings);
+  return {chosen[0], chosen[1]};
+}
+
+/// Commands that look, and those of the node as a whole.
+scenario::Step node_command(ByteSource& source, const std::string& node, const std::string& id) {
+  switch (source.pick(7)) {
+    case 0:
+    case 1: {
+      // Windows so short that sleeps of the grammar fill them.
+      std::vector<std::string> words = {"vzasysd", "--once", "--window", source.pick(2) == 0 ? "1" : "10"};
+      if (source.pick(2) == 0) words.push_back("-j");
+      return command(node, std::move(words));
+    }
+    case 2:
+    case 3: {
+      std::vector<std::string> words = {"vzctl", "set", "0"};
+      for (std::size_t i = source.pick(2); i < 2; ++i)
+        for (std::string& word : node_setting(source)) words.push_back(std::move(word));
+      if (source.pick(4) != 0) words.push_back("--save");
+      return command(node, std::move(words));
+    }
+    case 4: return command(node, {"vzctl", "explain", source.pick(3) == 0 ? "0" : id});
+    case 5: return command(node, {"vzstat", "-a", "-l"});
+    default:
+      return command(node, {"vzctl", "set", id, "--applyconfig_map",
+                            source.pick(4) == 0 ? "nothing" : "name", "--save"});
+  }
 }
 
 scenario::Step next_command(ByteSource& source) {
   const std::string node = source.pick(kNodes);
   const std::string id = source.pick(kContainers);
-  switch (source.pick(16)) {
+  switch (source.pick(19)) {
     case 0: return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox"});
     case 1: return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox", "--ipadd",
                                   "10.0.0.1", "--name", "web"});
@@ -91,7 +149,8 @@ scenario::Step next_command(ByteSource& source) {
           "vzload cpu --for 2",            "ping -c 1 10.0.0.2",
           "rm -rf /etc; mkdir /etc",       "halt",
           "for i in 1 2 3 4 5 6 7 8; do sleep 100 & done",
-          "reboot"};
+          "reboot",                        "dd if=/dev/zero of=/tmp/z bs=1M count=30; sync",
+          "cp /tmp/big /tmp/copy",         "vzload files --count 2000"};
       return command(node, {"vzctl", "exec", id, source.pick(scripts)});
     }
     case 12:
@@ -106,6 +165,9 @@ scenario::Step next_command(ByteSource& source) {
       return command(node, std::move(words));
     }
     case 14: return command(node, {"vzlist", "-a"});
+    case 15:
+    case 16:
+    case 17: return node_command(source, node, id);
     default: return command(node, {"vzctl", "status", id});
   }
 }
@@ -178,6 +240,12 @@ std::vector<scenario::Step> repairs() {
 
 std::vector<scenario::Step> closing_commands() {
   std::vector<Step> steps;
+  for (const char* node : kNodes) {
+    steps.push_back(command(node, {"vzctl", "set", "0", "--cpuunits", "1000", "--save"}));
+    std::get<RunStep>(steps.back().action).end.exits = {0};
+    steps.push_back(command(node, {"vzasysd", "--once"}));
+    std::get<RunStep>(steps.back().action).end.exits = {0};
+  }
   for (const char* node : kNodes)
     for (const char* id : kContainers) steps.push_back(command(node, {"vzctl", "stop", id, "--fast"}));
   for (const char* node : kNodes)

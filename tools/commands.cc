@@ -16,6 +16,8 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzcheckovr") return &vzcheckovr;
   if (name == "vzdiskcheck") return &vzdiskcheck;
   if (name == "vzubc") return &vzubc;
+  if (name == "vzasysd") return &vzasysd;
+  if (name == "vzstat") return &vzstat;
   return nullptr;
 }
 

@@ -16,6 +16,8 @@ int vzctl(Session& session, std::span<const std::string> argv);
 int vzlist(Session& session, std::span<const std::string> argv);
 int vzmigrate(Session& session, std::span<const std::string> argv);
 int vzubc(Session& session, std::span<const std::string> argv);
+int vzasysd(Session& session, std::span<const std::string> argv);
+int vzstat(Session& session, std::span<const std::string> argv);
 
 // Configurations (spec F4.34-F4.38) and what was promised by them.
 int vzsplit(Session& session, std::span<const std::string> argv);

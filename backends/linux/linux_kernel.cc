@@ -9,6 +9,8 @@
 
 #include "backends/linux/cgroup/cgroups.h"
 #include "backends/linux/checkpoint/checkpoints.h"
+#include "backends/linux/cgroup/doors.h"
+#include "backends/linux/cgroup/layout.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/files.h"
 #include "backends/linux/host/clock.h"
@@ -106,6 +108,11 @@ Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options,
   auto kernel = std::make_unique<LinuxKernel>(options);
   TH_TRY(kernel->open(channels));
   return kernel;
+}
+
+Status enter_group(const NodeOptions& options, const CgroupPath& path) {
+  TH_ASSIGN(const CgroupLayout layout, detect_cgroup_layout());
+  return enter_group(layout, options.cgroup_prefix, path);
 }
 
 }  // namespace twinhull::linux_backend

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/kernel/cgroup_path.h"
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/kernel.h"
 #include "runtime/kernel/result.h"
@@ -62,6 +63,10 @@ using ChannelsFactory = std::unique_ptr<Channels> (*)(const NodeOptions& options
 /// Errors: not_permitted (not root), not_supported (names the missing mechanism), not_found.
 Result<std::unique_ptr<Kernel>> open_kernel(const NodeOptions& options,
                                             ChannelsFactory channels = nullptr);
+
+/// Moves this program into a control group of the node, which must exist: what the platform's own
+/// tools run in. Errors: not_found, not_supported (no hierarchy is mounted), not_permitted.
+Status enter_group(const NodeOptions& options, const CgroupPath& path);
 
 /// Wraps the standard streams of this process as the serving end of a channel whose peer called
 /// Channels::connect. Afterwards standard input is empty and standard output is the error stream.

@@ -109,6 +109,20 @@ void read_cpu(SettingReader& read, CtSettings& settings) {
     else
       *target = *mask;
   }
+  read.number("BURST_CPU_AVG_USAGE", settings.burst_average, 0, kMostBurstAverage);
+  read.number("BURST_CPULIMIT", settings.burst_cpulimit, 0, kMostCpuPercent);
+}
+
+/// From the file alone: vz.conf has no such key. A text that is none of ours imposes nothing.
+std::optional<BurstImposed> read_burst_imposed(const ConfigFile& file) {
+  const auto value = file.get(kBurstImposedKey);
+  if (!value) return std::nullopt;
+  const std::vector<std::string> words = split_words(*value);
+  if (words.size() != 2) return std::nullopt;
+  const auto average = parse_number(words[0], 0, 1'000'000);
+  const auto window = parse_number(words[1], 0, 86400);
+  if (!average || !window) return std::nullopt;
+  return BurstImposed{*average, seconds(*window)};
 }
 
 void read_memory(SettingReader& read, CtSettings& settings) {
@@ -211,6 +225,10 @@ std::optional<Pages> limit_of(const std::optional<BarrierLimit>& value) {
 
 }  // namespace
 
+std::string burst_imposed_text(const BurstImposed& imposed) {
+  return fmt::format("{} {}", imposed.average_hundredths, imposed.window / seconds(1));
+}
+
 std::span<const Beancounter> beancounters() {
   return kBeancounters;
 }
@@ -244,6 +262,7 @@ Result<CtSettings> interpret_ct_settings(const ConfigFile& file, const NodeConfi
   read_identity(read, settings);
   read_life(read, settings);
   read_cpu(read, settings);
+  settings.burst_imposed = read_burst_imposed(file);
   read_memory(read, settings);
   read_disk(read, settings);
   read_network(read, settings);

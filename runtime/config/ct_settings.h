@@ -32,12 +32,24 @@ struct CpuMaskSetting {
   bool operator==(const CpuMaskSetting&) const = default;
 };
 
+/// Why vzasysd holds a running container to its burst limit (spec F4.6).
+struct BurstImposed {
+  std::uint64_t average_hundredths = 0;  ///< average use then, in 1/100 % of the container's limit
+  Duration window{0};                    ///< over this time
+  bool operator==(const BurstImposed&) const = default;
+};
+
 /// One entry of CAPABILITY or FEATURES: "net_admin:on".
 struct Switch {
   std::string name;  ///< lower case
   bool on = false;
   bool operator==(const Switch&) const = default;
 };
+
+/// The largest CPULIMIT and BURST_CPULIMIT, % of one CPU: 8192 CPUs, so that nothing real is refused.
+inline constexpr std::uint64_t kMostCpuPercent = 819200;
+/// The largest BURST_CPU_AVG_USAGE: no container uses more than all of its limit.
+inline constexpr std::uint64_t kMostBurstAverage = 100;
 
 /// The largest IOLIMIT, bytes a second (spec F4.28).
 inline constexpr std::uint64_t kMostIoLimit = std::uint64_t{2} << 30;
@@ -74,6 +86,19 @@ struct CtSettings {
   std::optional<std::uint32_t> cpus;
   std::optional<CpuMaskSetting> cpumask;
   std::optional<CpuMaskSetting> nodemask;
+  /// BURST_CPU_AVG_USAGE: the average use, in % of the CPU limit or, without one, of the whole node,
+  /// above which vzasysd imposes `burst_cpulimit`; 0 = never.
+  std::uint64_t burst_average = 0;
+  std::uint64_t burst_cpulimit = 0;  ///< BURST_CPULIMIT: % of one CPU; 0 = none
+  /// Only of a running container and never in CTID.conf: the burst limit is in force.
+  std::optional<BurstImposed> burst_imposed;
+  /// Both of the burst parameters are there: one alone does nothing.
+  [[nodiscard]] bool burst_controlled() const { return burst_average != 0 && burst_cpulimit != 0; }
+  /// The burst limit that is in force now, in % of one CPU.
+  [[nodiscard]] std::optional<std::uint64_t> acting_burst_limit() const {
+    if (!burst_imposed || !burst_controlled()) return std::nullopt;
+    return burst_cpulimit;
+  }
   // Memory and counts. Keys in lower case ("numproc", "kmemsize"), values in the key's own unit.
   std::map<std::string, BarrierLimit, std::less<>> beancounters;
   std::optional<BarrierLimit> physpages;  ///< pages
@@ -103,6 +128,11 @@ struct CtSettings {
   std::vector<Switch> capabilities;
   std::vector<Switch> features;
 };
+
+/// Key of the live settings (LOCKDIR/CTID.live) that says that the burst limit is in force, and its
+/// text: "AVERAGE_HUNDREDTHS SECONDS".
+inline constexpr std::string_view kBurstImposedKey = "BURST_IMPOSED";
+std::string burst_imposed_text(const BurstImposed& imposed);
 
 /// CTID.conf and what it means.
 struct ContainerConfig {

@@ -78,6 +78,29 @@ BOOST_AUTO_TEST_CASE(the_containers_value_wins_over_the_nodes) {
   BOOST_TEST(settings("DISK_QUOTA=yes\n", "DISK_QUOTA=no\n").value().disk_quota);
 }
 
+BOOST_AUTO_TEST_CASE(burst_control_needs_both_and_is_imposed_by_its_own_file_alone) {
+  const std::string both = "BURST_CPU_AVG_USAGE=50\nBURST_CPULIMIT=20\n";
+  BOOST_TEST(settings("", both).value().burst_controlled());
+  BOOST_TEST(!settings("BURST_CPULIMIT=0\n", both).value().burst_controlled());
+  BOOST_TEST(!settings(both, "BURST_IMPOSED=\"6000 300\"\n").value().burst_imposed.has_value());
+  const auto imposed = settings(both + "BURST_IMPOSED=\"6000 300\"\n").value();
+  BOOST_CHECK(imposed.burst_imposed == (BurstImposed{6000, seconds(300)}));
+  BOOST_TEST(imposed.acting_burst_limit().value() == 20U);
+  BOOST_TEST(burst_imposed_text(*imposed.burst_imposed) == "6000 300");
+  BOOST_TEST(!settings(both + "BURST_IMPOSED=yes\n").value().burst_imposed.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_tools_group_has_a_reserved_number) {
+  const auto node = [](const std::string& text) {
+    return interpret_node_config(ConfigFile::parse(text, "vz.conf").value(), Layout{});
+  };
+  BOOST_TEST(node("VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=512M\n").value().tools_memory.value == 512U << 20);
+  BOOST_TEST(node("VZ_TOOLS_MEMLIMIT=0\n").value().tools_group == 0U);
+  for (const char* bad : {"VZ_TOOLS_BCID=101\n", "VZ_TOOLS_BCID=x\n", "VZ_TOOLS_MEMLIMIT=512M\n",
+                          "VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=1M\n"})
+    BOOST_TEST(!node(bad).has_value(), bad);
+}
+
 BOOST_AUTO_TEST_CASE(samples_write_no_address_as_zero) {
   BOOST_TEST(settings("IP_ADDRESS=0.0.0.0\n").value().addresses.empty());
 }

@@ -31,6 +31,28 @@ std::string substitute_veid(std::string_view pattern, CtId id) {
   return result;
 }
 
+namespace {
+
+/// Numbers above 100 may become containers, whose recovery ends everything in their group.
+void read_tools_group(SettingReader& read, NodeConfig& config) {
+  constexpr std::uint64_t kLeastMemory = std::uint64_t{16} << 20;
+  read.number("VZ_TOOLS_BCID", config.tools_group, 0, CtId::kFirstUsable - 1);
+  const auto memory = read.text("VZ_TOOLS_MEMLIMIT");
+  if (!memory || memory->empty()) return;
+  const auto bytes = parse_quantity(*memory, QuantityUnit::bytes);
+  if (!bytes) {
+    read.refuse("VZ_TOOLS_MEMLIMIT", *memory, bytes.error());
+  } else if (*bytes != 0 && *bytes < kLeastMemory) {
+    read.refuse("VZ_TOOLS_MEMLIMIT", *memory, "no program runs in less than 16M; 0 = no limit");
+  } else if (*bytes != 0 && *bytes != kUnlimited && config.tools_group == 0) {
+    read.refuse("VZ_TOOLS_MEMLIMIT", *memory, "needs VZ_TOOLS_BCID, the group that is limited");
+  } else {
+    config.tools_memory = {*bytes == kUnlimited ? 0 : *bytes};
+  }
+}
+
+}  // namespace
+
 NodeConfig default_node_config(const Layout& layout) {
   NodeConfig config;
   const std::string data = layout.data_directory();
@@ -74,6 +96,7 @@ Result<NodeConfig> interpret_node_config(ConfigFile file, const Layout& layout) 
   read.number("VERBOSE", config.verbose, 0, 10);
   read.number("VE0CPUUNITS", config.node_cpuunits.value, 8, 500000);
   read.number("VZ_TOOLS_IOLIMIT", config.tools_iolimit.value, 0, ~std::uint64_t{0} >> 1U);
+  read_tools_group(read, config);
   read.number("VE_PARALLEL", config.parallel_starts, 0, 100000);
   if (const auto sample = read.text("CONFIGFILE"); sample && !sample->empty()) {
     config.default_sample = *sample;

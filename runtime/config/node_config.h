@@ -35,6 +35,10 @@ struct NodeConfig {
   bool error_on_arp_fail = false;  ///< ERROR_ON_ARPFAIL
   bool skip_arp_detect = false;    ///< SKIP_ARPDETECT
   BytesPerSecond tools_iolimit{0};  ///< VZ_TOOLS_IOLIMIT: of migrations; 0 = as fast as it goes
+  /// VZ_TOOLS_BCID: the reserved number, 1…100, whose control group takes in the programs that
+  /// migrate; 0 = none.
+  std::uint64_t tools_group = 0;
+  Bytes tools_memory{0};            ///< VZ_TOOLS_MEMLIMIT: of that group; 0 = no limit
   CpuUnits node_cpuunits{1000};    ///< VE0CPUUNITS
   std::uint64_t parallel_starts = 0;  ///< VE_PARALLEL; 0 = CPUs x 4
   bool suspend_at_shutdown = true;    ///< VE_STOP_MODE suspend (default) or stop

@@ -69,6 +69,12 @@ BOOST_AUTO_TEST_CASE(disk_io_is_written_in_bytes_and_operations) {
   BOOST_TEST(notes("fast") == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(burst_parameters_keep_a_zero) {
+  // 0 in CTID.conf switches off what vz.conf says.
+  BOOST_TEST(made({{"burst_cpu_avg_usage", {"0"}}, {"burst_cpulimit", {"25"}}}) ==
+             "BURST_CPU_AVG_USAGE=0 BURST_CPULIMIT=25 CONFIG_CUSTOMIZED=yes");
+}
+
 BOOST_AUTO_TEST_CASE(an_unchanged_resource_does_not_customize) {
   before = "CPUUNITS=2000\n";
   BOOST_TEST(made({{"cpuunits", {"2000"}}}) == "CPUUNITS=2000");
@@ -134,6 +140,9 @@ BOOST_AUTO_TEST_CASE(bad_values_have_their_codes) {
       {"capability", "fly:on", 21},
       {"userpasswd", "root", 21},
       {"userpasswd", ":x", 21},
+      {"burst_cpu_avg_usage", "101", 21},
+      {"burst-cpu-avg-usage", "x", 21},
+      {"burst_cpulimit", "819201", 21},
       {"bootorder", "-1", 21},
       {"nosuch", "1", 19}};
   for (const auto& [option, value, code] : bad) {
@@ -144,7 +153,9 @@ BOOST_AUTO_TEST_CASE(bad_values_have_their_codes) {
     }
     BOOST_TEST_REQUIRE(!result.has_value(), option << " " << value);
     BOOST_TEST(result.error().exit_code == code, option << " " << value);
-    BOOST_TEST(result.error().object.find(option) != std::string::npos);
+    const Parameter* parameter = find_parameter(option);
+    const std::string named(parameter == nullptr ? std::string_view(option) : parameter->option);
+    BOOST_TEST(result.error().object.find(named) != std::string::npos);
     BOOST_TEST(!result.error().hint.empty());
   }
 }

@@ -96,6 +96,14 @@ Changes cpulimit(const Parameter& self, Values values, const ParameterContext&) 
   return changes;
 }
 
+Changes burst_average(const Parameter& self, Values values, const ParameterContext&) {
+  return number(self, values[0], 0, kMostBurstAverage);
+}
+
+Changes burst_cpulimit(const Parameter& self, Values values, const ParameterContext&) {
+  return number(self, values[0], 0, kMostCpuPercent);
+}
+
 Changes cpus(const Parameter& self, Values values, const ParameterContext& context) {
   const std::uint64_t most = context.host ? context.host->online_cpus.cpus.size() : 8192;
   const auto parsed = parse_number(values[0], 0, most);

@@ -14,6 +14,8 @@ using Changes = Result<std::vector<KeyChange>>;
 
 Changes cpuunits(const Parameter& self, Values values, const ParameterContext& context);
 Changes cpulimit(const Parameter& self, Values values, const ParameterContext& context);
+Changes burst_average(const Parameter& self, Values values, const ParameterContext& context);
+Changes burst_cpulimit(const Parameter& self, Values values, const ParameterContext& context);
 Changes cpus(const Parameter& self, Values values, const ParameterContext& context);
 Changes cpumask(const Parameter& self, Values values, const ParameterContext& context);
 Changes ram(const Parameter& self, Values values, const ParameterContext& context);

@@ -74,6 +74,9 @@ struct SetOptions {
   /// --applyconfig: take all keys of this sample first, except those that belong to one container
   /// alone (spec F4.37). Errors of it: exit 109.
   std::string sample;
+  /// --applyconfig_map: "name" makes the name's link again as NAME in CTID.conf says (spec F4.37).
+  /// Errors of it: exit 109.
+  std::string sample_map;
   bool save = false;
   SetMode mode = SetMode::warn;
   std::vector<std::string> passwords;  ///< "user:password", never shown or saved

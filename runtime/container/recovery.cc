@@ -101,11 +101,12 @@ Status recover(Context& context, CtId id) {
   TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));
   if (init) return {};
   // No init: whatever else the kernel holds was left by a container that ended by itself.
+  // Its live settings as well: a power cut may have kept them, though nothing synced them.
+  TH_TRY(forget_live(context, id));
   TH_ASSIGN(const Effect group, remove_group(kernel, group_of(id)));
   TH_ASSIGN(const Effect device, network::tear_down(kernel, id));
   if (group == Effect::none && device == Effect::none) return {};
   TH_TRY(unmount_leftover(context, id));
-  TH_TRY(forget_live(context, id));
   context.reporter.detail("Removed what the ended container had left in the kernel");
   return {};
 }

@@ -96,6 +96,48 @@ Result<std::vector<KeyChange>> keys_of_sample(Context& context, CtId id,
   return changes;
 }
 
+/// --applyconfig_map: the only binding that a container has beside its file is its name.
+Status check_map(Context& context, CtId id, const SetOptions& options) {
+  if (options.sample_map.empty()) return {};
+  if (options.sample_map != "name")
+    return refusal(id, "--applyconfig_map \"" + options.sample_map + "\": there is no such binding",
+                   ExitCode::apply_sample)
+        .with_hint("accepted: name");
+  if (!options.parameters.empty() || !options.sample.empty() || !options.passwords.empty())
+    return refusal(id, "--applyconfig_map stands alone", ExitCode::bad_command_line)
+        .with_hint("give the other options in a command of their own");
+  TH_ASSIGN(const CtSettings settings,
+            load_ct_settings(context.kernel(), context.layout(), context.node, id));
+  if (settings.name.empty()) return {};
+  const Status good = check_name(settings.name);
+  const auto owner = find_name(context.kernel(), context.layout(), settings.name);
+  if (owner && !*owner) return good;
+  const auto refused = [&](Error lower) {
+    return refusal(id, "its name cannot be bound again", ExitCode::apply_sample)
+        .caused_by(std::move(lower));
+  };
+  if (!owner) return refused(owner.error());
+  if (**owner == id) return good;
+  return refused(fail(ErrorCode::exists, "container.set", "\"" + settings.name + "\"",
+                      "the name belongs to CT " + (*owner)->text()));
+}
+
+/// Makes the link of the name, or removes stale ones; repeating it changes nothing.
+Status restore_map(Context& context, CtId id) {
+  TH_ASSIGN(const CtSettings settings,
+            load_ct_settings(context.kernel(), context.layout(), context.node, id));
+  const std::string journal = context.node.journal_file(id);
+  Intent intent;
+  intent.operation = "set";
+  TH_TRY(write_intent(context.kernel(), journal, intent));
+  // Recovery of "set" does the same: there is nothing to take back.
+  TH_TRY(set_name(context.kernel(), context.layout(), id, settings.name));
+  TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/true));
+  context.reporter.say(settings.name.empty() ? "Container " + id.text() + " has no name"
+                                             : "Name of Container " + id.text() + ": " + settings.name);
+  return {};
+}
+
 /// Options whose key changes by the sample and which a running container takes at its next start.
 std::vector<std::string> kept_until_restart(const ConfigFile& file,
                                             std::span<const KeyChange> sample) {
@@ -279,8 +321,22 @@ void tell_unenforced(Context& context, const SetOptions& options, const Plan& pl
     context.reporter.warn("kept and shown, but no mechanism of this kernel enforces: " + names);
 }
 
+/// One of the two burst parameters alone does nothing.
+void tell_half_burst(Context& context, const SetOptions& options, const Plan& plan) {
+  const CtSettings& after = (plan.init ? plan.live : plan.saved).after.settings;
+  if ((after.burst_average == 0) == (after.burst_cpulimit == 0)) return;
+  const auto named = [](const ParameterRequest& request) {
+    const Parameter* parameter = find_parameter(request.option);
+    return parameter != nullptr && parameter->option.starts_with("burst-");
+  };
+  if (std::none_of(options.parameters.begin(), options.parameters.end(), named)) return;
+  context.reporter.warn(std::string("burst control does nothing without ") +
+                        (after.burst_average == 0 ? "--burst_cpu_avg_usage" : "--burst_cpulimit"));
+}
+
 void tell_limits_of_effect(Context& context, const SetOptions& options, const Plan& plan) {
   tell_unenforced(context, options, plan);
+  tell_half_burst(context, options, plan);
   if (!plan.init && !options.save && !options.parameters.empty())
     context.reporter.warn("Container is not running: there is nothing to apply; use --save");
   if (!plan.init || plan.later.empty() || options.mode != SetMode::warn) return;
@@ -293,6 +349,10 @@ void tell_limits_of_effect(Context& context, const SetOptions& options, const Pl
 
 Status set(Context& context, CtId id, const SetOptions& options) {
   Kernel& kernel = context.kernel();
+  if (!options.sample_map.empty()) {
+    TH_TRY(check_map(context, id, options));
+    return restore_map(context, id);
+  }
   if (options.parameters.empty() && options.passwords.empty() && options.sample.empty())
     return refusal(id, "no parameter was given", ExitCode::bad_command_line)
         .with_hint("see vzctl set --help");

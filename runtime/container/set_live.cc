@@ -1,6 +1,7 @@
 #include "runtime/container/set_live.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <utility>
 #include <vector>
@@ -20,7 +21,8 @@ std::set<ResourcePart> changed_parts(const CtSettings& before, const CtSettings&
   std::set<ResourcePart> parts;
   if (before.cpuunits != after.cpuunits || before.cpulimit != after.cpulimit ||
       before.cpus != after.cpus || before.cpumask != after.cpumask ||
-      before.nodemask != after.nodemask)
+      before.nodemask != after.nodemask ||
+      before.acting_burst_limit() != after.acting_burst_limit())
     parts.insert(ResourcePart::cpu);
   if (before.ram() != after.ram() || before.swap() != after.swap() ||
       before.vm_overcommit_thousandths != after.vm_overcommit_thousandths ||
@@ -148,13 +150,19 @@ Status apply_live_disk(Context& context, const CtSettings& before, const CtSetti
 
 Status apply_live(Context& context, const CtSettings& before, const CtSettings& after,
                   ProcessRef init, UndoList& undo) {
+  // Registered first, so that it is undone last: a limit that lets no script inside run must be gone
+  // before one can put the files back.
+  const auto begun = std::make_shared<bool>(false);
+  undo.add(UndoList::When::on_failure, "the files inside",
+           [&context, &before, &after, init, begun]() -> Status {
+             if (!*begun) return {};
+             return configure_inside(context, after, before, init);
+           });
   TH_TRY(apply_limits(context, before, after, undo));
   TH_TRY(apply_oom_choice(context, before, after, init, undo));
   TH_TRY(apply_live_disk(context, before, after, undo));
   TH_TRY(apply_addresses(context, before, after, init, undo));
-  undo.add(UndoList::When::on_failure, "the files inside", [&context, &before, &after, init] {
-    return configure_inside(context, after, before, init);
-  });
+  *begun = true;
   return configure_inside(context, before, after, init);
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/tools_group.h"
 #include "runtime/node/log.h"
 
 namespace twinhull {
@@ -226,7 +227,8 @@ class Service {
 
 }  // namespace
 
-Status serve_migration(Kernel& kernel, const Layout& layout, Channel& channel) {
+Status serve_migration(Kernel& kernel, const Layout& layout, Channel& channel,
+                       const std::function<Status(const CgroupPath&)>& enter_group) {
   SilentConsole console;
   Session session{kernel, layout, console};
   const auto node = load_node_config(kernel, layout);
@@ -234,6 +236,11 @@ Status serve_migration(Kernel& kernel, const Layout& layout, Channel& channel) {
     // The peer hears it instead of a silent end; it may be gone already.
     static_cast<void>(send_message(channel, error_message(node.error())));
     return node.error();
+  }
+  if (Status entered = enter_tools_group(kernel, *node, enter_group); !entered) {
+    // As above.
+    static_cast<void>(send_message(channel, error_message(entered.error())));
+    return entered;
   }
   Reporter reporter(session, *node, "vzmigrate", Verbosity::quiet);
   container::Context context{session, *node, reporter, {recovery_handler()}};

@@ -8,7 +8,9 @@
 #include <string_view>
 
 #include "runtime/config/layout.h"
+#include "runtime/kernel/cgroup_path.h"
 #include "runtime/kernel/kernel.h"
+#include "runtime/kernel/result.h"
 
 namespace twinhull {
 
@@ -45,6 +47,9 @@ struct Session {
   /// The next line of standard input without its end, std::nullopt when there is none: answers of a
   /// person who is asked. Empty = take the lines of `read_input`.
   std::function<std::optional<std::string>()> read_line = {};
+  /// Moves this program itself into a control group of the node, until it ends. Empty where commands
+  /// are no processes of the node (simulator, tests). Errors: not_found (no such group).
+  std::function<Status(const CgroupPath&)> enter_group = {};
 };
 
 /// A command line program as a function: argv[0] is its name; returns the exit code (spec R2).

@@ -93,7 +93,37 @@ void tell_cpulimit(Telling t) {
         **real < limit->value)
       t.out.meaning += "; --cpus is the smaller of the two and wins";
   }
+  if (const auto burst = t.facts.settings.acting_burst_limit()) {
+    const BurstImposed& imposed = *t.facts.settings.burst_imposed;
+    t.out.meaning += fmt::format(
+        "; now it is held to the burst limit of {} %, because it used {}.{:02} % of its limit on "
+        "average over {}, more than BURST_CPU_AVG_USAGE={}",
+        *burst, imposed.average_hundredths / 100, imposed.average_hundredths % 100,
+        time_text(imposed.window), t.facts.settings.burst_average);
+  }
   tell_throttling(t);
+}
+
+void tell_burst_average(Telling t) {
+  const CtSettings& settings = t.facts.settings;
+  t.out.asked = settings.burst_average == 0 ? "none" : fmt::format("{} %", settings.burst_average);
+  if (!settings.burst_controlled()) {
+    t.out.meaning = "nothing: burst control needs both --burst_cpu_avg_usage and --burst_cpulimit";
+    return;
+  }
+  t.out.meaning = fmt::format(
+      "where vzasysd runs: above this average of {} the limit of {} % comes into force, below 9/10 "
+      "of it it goes",
+      settings.cpulimit || settings.cpus ? "its CPU limit" : "the whole node",
+      settings.burst_cpulimit);
+  if (settings.burst_imposed) t.out.hit = "the burst limit is in force";
+}
+
+void tell_burst_cpulimit(Telling t) {
+  const std::uint64_t limit = t.facts.settings.burst_cpulimit;
+  t.out.asked = limit == 0 ? "none" : fmt::format("{} %", limit);
+  t.out.meaning = t.facts.settings.burst_imposed ? "in force now: see cpulimit"
+                                                 : "not in force now; vzasysd imposes it";
 }
 
 void tell_cpus(Telling t) {
@@ -317,6 +347,8 @@ const std::vector<Row>& table() {
   static const std::vector<Row> rows = {
       {"cpuunits", {"CPUUNITS"}, true, tell_cpuunits},
       {"cpulimit", {"CPULIMIT_MHZ", "CPULIMIT"}, false, tell_cpulimit},
+      {"burst-cpu-avg-usage", {"BURST_CPU_AVG_USAGE"}, false, tell_burst_average},
+      {"burst-cpulimit", {"BURST_CPULIMIT"}, false, tell_burst_cpulimit},
       {"cpus", {"CPUS"}, false, tell_cpus},
       {"cpumask", {"CPUMASK"}, false, tell_cpumask},
       {"nodemask", {"NODEMASK"}, false, tell_nodemask},
@@ -390,7 +422,9 @@ std::vector<Explanation> explain(const ExplainFacts& facts,
     const bool asked_for = std::find(wanted.begin(), wanted.end(), row.parameter) != wanted.end();
     const bool set = !acting_key(row, facts.effective).empty() ||
                      !acting_key(row, facts.saved).empty();
-    if (wanted.empty() ? !(set || row.always) : !asked_for) continue;
+    // Without a CPULIMIT, too, a burst limit limits.
+    const bool burst = row.parameter == "cpulimit" && facts.settings.acting_burst_limit();
+    if (wanted.empty() ? !(set || burst || row.always) : !asked_for) continue;
     Explanation made;
     made.parameter = row.parameter;
     tell_origin(facts, row, made);

@@ -95,6 +95,24 @@ BOOST_AUTO_TEST_CASE(what_the_kernel_keeps_and_did_is_told) {
   BOOST_TEST(facts.one("numproc").hit == "forks were refused: once");
 }
 
+BOOST_AUTO_TEST_CASE(a_burst_limit_in_force_says_why) {
+  Facts facts("CPULIMIT=\"80\"\nBURST_CPULIMIT=\"20\"\n", "BURST_CPU_AVG_USAGE=50\n");
+  BOOST_TEST(facts.one("cpulimit").meaning.find("burst") == std::string::npos);
+  BOOST_TEST(facts.one("burst-cpu-avg-usage").source == "/etc/vz/vz.conf line 1, BURST_CPU_AVG_USAGE=\"50\"");
+  BOOST_TEST(facts.one("burst-cpulimit").meaning.starts_with("not in force"));
+  BOOST_REQUIRE(facts.effective.set("BURST_IMPOSED", "6312 300"));
+  BOOST_TEST(facts.one("cpulimit").meaning.ends_with(
+      "now it is held to the burst limit of 20 %, because it used 63.12 % of its limit on average "
+      "over 300.0 s, more than BURST_CPU_AVG_USAGE=50"));
+  BOOST_TEST(facts.one("burst-cpu-avg-usage").hit == "the burst limit is in force");
+  // Shown without being asked for, though there is no CPULIMIT.
+  Facts bare("BURST_CPULIMIT=\"20\"\nBURST_CPU_AVG_USAGE=50\n");
+  BOOST_REQUIRE(bare.effective.set("BURST_IMPOSED", "6312 300"));
+  bool shown = false;
+  for (const Explanation& row : bare.explain()) shown = shown || row.parameter == "cpulimit";
+  BOOST_TEST(shown);
+}
+
 BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   Facts facts(
       "NODEMASK=\"1\"\nCPUMASK=\"auto\"\nPHYSPAGES=\"16384:16384\"\nSWAPPAGES=\"16384\"\n"

@@ -131,6 +131,8 @@ Result<ResourcePlan> plan_resources(const CtSettings& settings, const HostInfo& 
   TH_ASSIGN(const std::optional<std::uint64_t> percent, cpu_limit_percent(settings, host));
   const std::uint64_t whole_node = std::uint64_t{100} * host.online_cpus.cpus.size();
   if (percent) plan.quota = to_quota(*percent);
+  if (const auto burst = settings.acting_burst_limit(); burst && (!percent || *burst < *percent))
+    plan.quota = to_quota(*burst);
   if (percent && whole_node != 0 && *percent > whole_node) {
     plan.warnings.push_back(
         fmt::format("the CPU limit of {}% is above the node's {}%", *percent, whole_node));

@@ -50,7 +50,7 @@ std::int32_t guarantee_adjust(Bytes guarantee, const HostInfo& host);
 /// also lifts what was lifted in the settings.
 struct ResourcePlan {
   CpuShares shares;
-  std::optional<CpuQuota> quota;  ///< std::nullopt = no cap
+  std::optional<CpuQuota> quota;  ///< with a burst limit that is in force; std::nullopt = no cap
   std::optional<CpuSet> cpus;     ///< std::nullopt = all
   std::optional<CpuSet> memory_nodes;  ///< NODEMASK; std::nullopt = all
   MemoryLimit memory;

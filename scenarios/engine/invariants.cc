@@ -26,6 +26,13 @@ std::optional<CtId> number_before(std::string_view name, std::string_view suffix
   return number_of(name.substr(0, name.size() - suffix.size()));
 }
 
+/// Groups of reserved numbers are the node's own: what its tools run in (CT 0, VZ_TOOLS_BCID). They
+/// stay until the next boot.
+bool of_the_node(std::string_view group) {
+  const auto value = parse_integer(group);
+  return value && *value >= 0 && *value < CtId::kFirstUsable && std::to_string(*value) == group;
+}
+
 /// Collects what one node holds.
 class Looker {
  public:
@@ -124,6 +131,7 @@ class Looker {
     TH_ASSIGN(const auto groups, kernel_.cgroups().children(CgroupPath{}));
     for (const std::string& group : groups) {
       const auto id = number_of(group);
+      if (of_the_node(group)) continue;
       if (!id) {
         stranger("cgroup " + group);
         continue;

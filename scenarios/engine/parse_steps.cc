@@ -11,6 +11,7 @@ namespace {
 const std::vector<std::string>& programs() {
   static const std::vector<std::string> names = {
       "vzctl",        "vzlist",     "vzmigrate",  "vzubc",  "vzsplit",    "vzcfgscale", "vzcfgvalidate",
+      "vzasysd",      "vzstat",
       "vzcfgconvert", "vzcpucheck", "vzmemcheck", "vzcalc", "vzcheckovr", "vzdiskcheck"};
   return names;
 }

@@ -57,7 +57,8 @@ bool changes_containers(const std::vector<std::string>& argv) {
   if (argv[0] == "vzmigrate" || argv[0] == "vzcfgconvert") return true;
   if (argv[0] != "vzctl") return false;
   if (argv.size() < 2) return false;
-  static const std::set<std::string> readers = {"exec", "exec2", "exec3", "enter", "status"};
+  static const std::set<std::string> readers = {"exec",  "exec2",  "exec3",
+                                              "enter", "status", "explain"};
   return !readers.contains(argv[1]);
 }
 
@@ -205,6 +206,7 @@ Result<std::unique_ptr<Player>> Player::branch() const {
   copy->remembered_ = remembered_;
   copy->demands_ = demands_;
   copy->disturbed_ = disturbed_;
+  copy->mentioned_ = mentioned_;
   copy->rebooted_ = rebooted_;
   copy->halted_ = halted_;
   copy->life_seen_ = life_seen_;
@@ -236,6 +238,7 @@ std::vector<std::string> Player::marks(const std::string& node,
 
 void Player::ended(const std::string& node, const std::vector<std::string>& argv,
                    const CommandEnd& end) {
+  for (const std::string& mark : marks(node, argv)) mentioned_.insert(mark);
   if (end.killed) return disturbed(node, argv);
   // Only a command that succeeded is sure to have put everything right; one that finds no such
   // container (14) has looked, too.
@@ -246,6 +249,10 @@ void Player::ended(const std::string& node, const std::vector<std::string>& argv
 }
 
 void Player::disturbed(const std::string& node, const std::vector<std::string>& argv) {
+  // A daemon names no container and may have been at work on any.
+  if (!argv.empty() && argv[0] == "vzasysd")
+    for (const std::string& mark : mentioned_)
+      if (mark.starts_with(node + " ")) disturbed_.insert(mark);
   for (const std::string& mark : marks(node, argv)) disturbed_.insert(mark);
 }
 

@@ -111,6 +111,7 @@ class Player {
   std::map<std::string, Background> background_;
   std::vector<TraceDemand> demands_;
   std::set<std::string> disturbed_;   ///< "node container" whose operation was broken off
+  std::set<std::string> mentioned_;   ///< "node container" of all commands so far
   std::set<std::string> rebooted_;    ///< nodes that were without power once
   std::set<std::pair<std::string, CtId>> halted_;  ///< init ended by itself, nobody cleaned up yet
   std::size_t life_seen_ = 0;         ///< life records that note_halts() has seen

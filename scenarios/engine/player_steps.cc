@@ -59,6 +59,10 @@ Player::Problem Player::act(const RunStep& step) {
     if (armed_cuts_.empty() && step.end.exits == std::vector<int>{0}) return std::nullopt;
   } else {
     ended(step.node, step.argv, *end);
+    // A migration is broken off by what happens to its other end, too.
+    const bool other_end = std::any_of(armed_cuts_.begin(), armed_cuts_.end(),
+                                       [&](const std::string& node) { return node != step.node; });
+    if (other_end && step.argv[0] == "vzmigrate") disturbed(step.node, step.argv);
   }
   return judge_end(step.end, *end, stage_->now() - started, step.line);
 }

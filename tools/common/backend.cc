@@ -10,6 +10,7 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/container/node_itself.h"
 #include "runtime/kernel/host.h"
 #include "runtime/migrate/serve.h"
 #include "runtime/node/exit_codes.h"
@@ -136,16 +137,23 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
     if (const Status done = set_up_node(**kernel, layout); !done)
       return report(argv[0], done.error());
 
+  StandardConsole console;
+  const auto enter_group = [&options](const CgroupPath& group) {
+    return linux_backend::enter_group(options, group);
+  };
+  Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true,
+                  read_standard_line, enter_group};
+  // The node's share is a promise to the containers: without it nothing is wrong but the figures.
+  if (const Status entered = container::enter_node_itself(session); !entered)
+    std::fprintf(stderr, "%s: warning: %s\n", argv[0].c_str(), entered.error().message().c_str());
+
   // The serving end of a migration speaks on our standard streams (spec F3.13).
   if (remote.serve != nullptr && argv.size() >= 2 && argv[1] == "--serve") {
     auto channel = remote.serve();
     if (!channel) return report(argv[0], channel.error());
-    const Status served = serve_migration(**kernel, layout, **channel);
+    const Status served = serve_migration(**kernel, layout, **channel, enter_group);
     return served ? 0 : report(argv[0], served.error());
   }
-  StandardConsole console;
-  Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true,
-                  read_standard_line};
   const int code = command(session, argv);
   std::fflush(stdout);
   return code;

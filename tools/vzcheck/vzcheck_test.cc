@@ -1,6 +1,7 @@
 // What was promised to containers, on a simulated node of 8 GiB, 4 CPUs of 2400 MHz and 100 GiB.
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/files.h"
 #include "tools/vzcfg/tools_node.h"
 
@@ -25,6 +26,19 @@ BOOST_AUTO_TEST_CASE(cpu_units_against_the_power) {
   BOOST_TEST(over.code == 0);
   BOOST_TEST(over.out.starts_with("Current CPU utilization: 501000\n"), over.text());
   BOOST_TEST(over.err.find("overcommitted") != std::string::npos, over.text());
+}
+
+BOOST_AUTO_TEST_CASE(the_node_counts_with_its_own_units) {
+  write("/etc/vz/vz.conf", "VE0CPUUNITS=4000\n");
+  BOOST_TEST(done("vzcpucheck").starts_with("Current CPU utilization: 4000\n"));
+  done("vzctl set 0 --cpuunits 3000 --save");
+  BOOST_TEST(done("vzcpucheck").starts_with("Current CPU utilization: 3000\n"));
+  BOOST_TEST(kernel().cgroups().limits(CgroupPath{"0"}, "").value().shares.value().value == 3072U);
+  // Another program holds CT 0's lock no longer, and nothing else was made.
+  BOOST_TEST(kernel().files().list("/vz/lock").value().empty());
+  write("/etc/vz/conf/0.conf", "CPUUNITS=many\n");
+  BOOST_TEST(run("vzcpucheck").code == 1);
+  BOOST_TEST(run("vzctl set 0 --cpuunits 3000 --save").code == 85);
 }
 
 BOOST_AUTO_TEST_CASE(memory_of_running_containers) {

@@ -1,6 +1,7 @@
 // vzcpucheck: CPU units handed out against the power of the node (spec F4.2).
 #include <fmt/format.h>
 
+#include "runtime/container/node_itself.h"
 #include "runtime/resource/commitment.h"
 #include "tools/commands.h"
 #include "tools/vzcfg/program.h"
@@ -16,7 +17,9 @@ Result<int> run(Session& session, bool verbose, bool xml) {
   TH_ASSIGN(const std::uint64_t power, resource::cpu_power(view.host));
   check::tell(session, kProgram, view);
   std::string rows = fmt::format("{:>10} {:>10}\n", "veid", "units");
-  std::uint64_t sum = view.config.node_cpuunits.value;
+  TH_ASSIGN(const ContainerConfig node,
+            container::load_node_itself(session.kernel, session.layout, view.config));
+  std::uint64_t sum = node.settings.cpuunits.value;
   rows += fmt::format("{:>10} {:>10}\n", 0, sum);
   for (const check::Container& container : view.containers) {
     if (!container.running) continue;

@@ -42,7 +42,8 @@ constexpr Row kRows[] = {
     {Command::explain, "explain", "", "Tell why a container is limited as it is",
      "  vzctl explain 101                  # every limit that acts\n"
      "  vzctl explain web1 cpulimit ram    # these, set or not\n"
-     "  vzctl explain 101 --json\n"},
+     "  vzctl explain 101 --json\n"
+     "  vzctl explain 0                    # what the node itself runs\n"},
     {Command::mount, "mount", "", "Mount a container's private area", "  vzctl mount 101\n"},
     {Command::umount, "umount", "", "Unmount a container's private area", "  vzctl umount 101\n"},
     {Command::set, "set", "",
@@ -51,6 +52,8 @@ constexpr Row kRows[] = {
      "  vzctl set 101 --ram 512M --swap 256M\n"
      "  vzctl set 101 --ipdel all --ipadd 10.0.0.3 --save\n"
      "  vzctl set 101 --applyconfig vswap.1024MB --save\n"
+     "  vzctl set 101 --burst_cpu_avg_usage 50 --burst_cpulimit 20 --save\n"
+     "  vzctl set 0 --cpuunits 2000 --save    # what the node itself runs\n"
      "  vzctl set 101 --userpasswd root:secret\n"},
     {Command::exec, "exec", "", "Run a command in a container; exit 8 when it fails",
      "  vzctl exec 101 ps ax\n  vzctl exec 101 'ls /etc | wc -l'\n"
@@ -214,6 +217,9 @@ class Grammar {
         app_.add_flag("--crypted", invocation_.set.crypted, "the password is a hash");
         app_.add_option("--applyconfig", invocation_.set.sample,
                         "take the resources of this sample; needs --save")
+            ->type_name("NAME");
+        app_.add_option("--applyconfig_map,--applyconfig-map", invocation_.set.sample_map,
+                        "name: make the container's name again as its configuration says")
             ->type_name("NAME");
         add_parameters(app_, options_, {});
         break;

@@ -16,8 +16,8 @@ namespace twinhull::tools {
 
 using linux_backend::testing::TestNode;
 
-RealNode::RealNode() {
-  auto made = TestNode::make("ctl");
+RealNode::RealNode(const linux_backend::testing::TestNodeOptions& options) {
+  auto made = TestNode::make("ctl", options);
   BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().message()));
   node_ = std::move(*made);
   layout_.root = node_->root();

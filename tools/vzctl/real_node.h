@@ -23,7 +23,7 @@ class RealNode {
     }
   };
 
-  RealNode();
+  explicit RealNode(const linux_backend::testing::TestNodeOptions& options = {});
   ~RealNode();
   RealNode(const RealNode&) = delete;
   RealNode& operator=(const RealNode&) = delete;

@@ -39,7 +39,8 @@ BOOST_AUTO_TEST_CASE(numbers_outside_the_range_are_refused) {
   for (const char* id : {"0", "1", "100", "2147483645", "99999999999"})
     refused(std::string("create ") + id + " --ostemplate busybox", 20, "");
   refused("create web --ostemplate busybox", 20, "web");
-  refused("set 0 --cpuunits 5 --save", 20, "node");
+  for (const char* command : {"start 0", "destroy 0", "status 0", "exec 0 true"})
+    refused(command, 20, "node itself");
 }
 
 BOOST_AUTO_TEST_CASE(create_refuses_what_it_cannot_make) {

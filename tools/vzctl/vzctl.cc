@@ -6,6 +6,7 @@
 #include "runtime/config/container_index.h"
 #include "runtime/config/node_config.h"
 #include "runtime/container/locked.h"
+#include "runtime/container/node_itself.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/state.h"
 #include "runtime/kernel/files.h"
@@ -23,12 +24,26 @@ using container::Context;
 using ctl::Command;
 using ctl::Invocation;
 
+/// CT 0 can be limited and explained; it cannot be started or deleted.
+Result<int> run_on_node_itself(Context& context, const Invocation& invocation) {
+  if (invocation.command == Command::set) {
+    TH_TRY(container::set_node_itself(context, invocation.set));
+    return 0;
+  }
+  if (invocation.command == Command::explain) {
+    TH_ASSIGN(const container::ExplainedContainer explained,
+              container::explain_node_itself(context, invocation.words));
+    context.session.console.out(invocation.json ? ctl::explanation_json(explained)
+                                                : ctl::explanation_text(explained));
+    return 0;
+  }
+  return fail(ErrorCode::invalid_argument, "vzctl", "CT 0",
+              "is the node itself: there are only set and explain for it")
+      .with_exit_code(to_int(ExitCode::bad_command_line));
+}
+
 /// The number of the container that the operator means.
 Result<CtId> find_container(Context& context, const Invocation& invocation) {
-  if (invocation.container == "0")
-    return fail(ErrorCode::invalid_argument, "vzctl", "CT 0",
-                "is the node itself, which vzctl does not handle in this release")
-        .with_exit_code(to_int(ExitCode::bad_command_line));
   if (invocation.command == Command::create) return parse_ctid(invocation.container);
   return resolve_container(context.kernel(), context.layout(), invocation.container);
 }
@@ -88,6 +103,7 @@ Status require_configured(Context& context, CtId id) {
 }
 
 Result<int> run(Context& context, const Invocation& invocation) {
+  if (invocation.container == "0") return run_on_node_itself(context, invocation);
   TH_ASSIGN(const CtId id, find_container(context, invocation));
   context.reporter.about(id);
   switch (invocation.command) {

@@ -14,7 +14,7 @@ struct Report {
   std::string kind;
   std::int64_t cpu_ns = 0;      ///< CPU time of the process
   std::uint64_t bytes = 0;      ///< memory held, bytes written, read, sent or received
-  std::uint64_t operations = 0; ///< of direct disk I/O
+  std::uint64_t operations = 0; ///< of direct disk I/O; files opened
   std::int64_t elapsed_ns = 0;  ///< wall time
   [[nodiscard]] std::string json() const;
 };
@@ -65,6 +65,13 @@ struct ReadLoad {
   std::optional<double> seconds;     ///< read from the beginning again and again for so long
 };
 Outcome run_read(const ReadLoad& load);
+
+/// Holds many files open.
+struct FilesLoad {
+  std::uint64_t count = 1;           ///< at one time
+  double hold = 0;                   ///< seconds to keep them
+};
+Outcome run_files(const FilesLoad& load);
 
 struct ServeLoad {
   std::uint16_t port = 0;

@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
       "  vzload write /data --bytes 100M --sync\n"
       "  vzload write /data --bytes 100M --direct --block 4K --for 10\n"
       "  vzload read /data\n"
+      "  vzload files --count 1000 --hold 5\n"
       "  vzload serve 5001 --for 10\n"
       "  vzload send 10.0.0.2 5001 --bytes 10M\n"
       "  vzload trace /demand --interval 300\n"
@@ -106,6 +107,12 @@ int main(int argc, char** argv) {
   read_command->add_option("--block", reading.block, "Bytes of one operation")->transform(size);
   read_command->add_option("--for", reading.seconds, "Seconds to read it again and again")->check(CLI::PositiveNumber);
   read_command->callback([&] { outcome = bad_block(reading.block, reading.bytes) ? Outcome(std::unexpected(std::string(kAligned))) : run_read(reading); });
+
+  FilesLoad files;
+  auto* files_command = app.add_subcommand("files", "Hold files open");
+  files_command->add_option("--count", files.count, "Files at one time")->required()->check(CLI::Range(1, 1'000'000));
+  files_command->add_option("--hold", files.hold, "Seconds to keep them")->check(CLI::NonNegativeNumber);
+  files_command->callback([&] { outcome = run_files(files); });
 
   ServeLoad serve;
   auto* serve_command = app.add_subcommand("serve", "Take what vzload send sends");

@@ -1,6 +1,7 @@
 // vzmigrate between two simulated nodes: what it does, refuses and takes back.
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/intercept.h"
@@ -51,6 +52,18 @@ BOOST_AUTO_TEST_CASE(a_running_container_moves_with_its_data) {
   BOOST_TEST(exists("n1", "/etc/vz/conf/101.conf.migrated"));
   BOOST_TEST(exists("n1", "/etc/vz/conf/101.mount.migrated"));
   check_clean();
+}
+
+BOOST_AUTO_TEST_CASE(both_ends_limit_their_tools) {
+  create();
+  for (const char* node : {"n1", "n2"})
+    write(node, "/etc/vz/vz.conf", "VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=64M\n");
+  ok("n1", "vzmigrate n2 101");
+  for (const char* node : {"n1", "n2"}) {
+    const auto limits = kernel(node).cgroups().limits(CgroupPath{"2"}, "");
+    BOOST_REQUIRE_MESSAGE(limits, node << (limits ? "" : limits.error().message()));
+    BOOST_TEST(limits->memory.value().memory.value == 64U << 20);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(stopped_and_mounted_ones_stay_so) {

@@ -3,6 +3,7 @@
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/recovery.h"
 #include "runtime/migrate/source.h"
+#include "runtime/migrate/tools_group.h"
 #include "runtime/node/log.h"
 #include "tools/commands.h"
 #include "tools/vzmigrate/options.h"
@@ -76,6 +77,11 @@ int vzmigrate(Session& session, std::span<const std::string> argv) {
   Reporter reporter(session, *node, "vzmigrate",
                     options->verbose ? Verbosity::verbose : Verbosity::normal);
   container::Context context{session, *node, reporter, {migrate::recovery_handler()}};
+  const Status entered = migrate::enter_tools_group(session.kernel, *node, session.enter_group);
+  if (!entered) {
+    if (entered.error().code != ErrorCode::node_down) reporter.error(entered.error().message());
+    return to_int(MigrateExit::system);
+  }
   int exit_code = 0;
   for (const move::Entry& entry : options->containers) {
     const Status moved = move_one(context, *options, entry);

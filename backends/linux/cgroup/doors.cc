@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -74,6 +75,23 @@ Result<CgroupDoors> open_group_doors(const CgroupLayout& layout, const std::stri
                     [&](const std::string& mount, const std::string&, const std::string&) {
                       return fmt::format("{}/{}/{}", mount, prefix, path.text);
                     });
+}
+
+Status enter_group(const CgroupLayout& layout, const std::string& prefix, const CgroupPath& path) {
+  std::vector<std::string> mounts;
+  for (const auto& hierarchy : layout.hierarchies) mounts.push_back(hierarchy.mount);
+  if (!layout.unified.empty()) mounts.push_back(layout.unified);
+  for (const std::string& mount : mounts) {
+    const auto door = fmt::format("{}/{}/{}/cgroup.procs", mount, prefix, path.text);
+    const UniqueFd file(::open(door.c_str(), O_WRONLY | O_CLOEXEC));
+    // "0" is whoever writes it.
+    if (!file || ::write(file.get(), "0", 1) != 1) {
+      const int number = errno;
+      return system_error(code_of(number), "cgroups.enter", "cgroup " + path.text, number,
+                          "cannot enter " + door);
+    }
+  }
+  return {};
 }
 
 Result<CgroupDoors> open_process_doors(const CgroupLayout& layout, std::int32_t pid) {

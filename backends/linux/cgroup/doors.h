@@ -32,6 +32,10 @@ Result<CgroupDoors> open_group_doors(const CgroupLayout& layout, const std::stri
 /// The doors of the groups that a process is in. Errors: not_running.
 Result<CgroupDoors> open_process_doors(const CgroupLayout& layout, std::int32_t pid);
 
+/// Moves the calling process with all its threads into a group of the node, in every hierarchy.
+/// Errors: not_found (no such group), those of the kernel.
+Status enter_group(const CgroupLayout& layout, const std::string& prefix, const CgroupPath& path);
+
 /// Group of a hierarchy in the text of /proc/PID/cgroup: `controller` is a v1 controller,
 /// "name=systemd", or empty for v2. Empty = not listed.
 std::string group_in(std::string_view proc_pid_cgroup, std::string_view controller);

@@ -377,6 +377,8 @@ Result<CgroupSample> V1Groups::sample(const CgroupPath& path) {
     }
     TH_ASSIGN(const std::string oom, read(kCall, path, at + "/memory.oom_control"));
     sample.memory.oom_kills = keyed_value(oom, "oom_kill").value_or(0);
+    // There are kernels (seen: 6.18) that leave both counts at 0: a kill was a hit at least.
+    sample.memory.limit_hits = std::max(sample.memory.limit_hits, sample.memory.oom_kills);
   }
   TH_TRY(add_io(path, sample.io));
   if (const auto* const pids = layout().hierarchy_of("pids")) {

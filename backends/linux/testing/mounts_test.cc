@@ -6,10 +6,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdio>
 
-#include "backends/linux/file/files.h"
-#include "backends/linux/mount/mounts.h"
 #include "backends/linux/mount/overlay.h"
-#include "backends/linux/testing/node_fixture.h"
+#include "backends/linux/testing/storage_node.h"
 #include "backends/linux/unique_fd.h"
 
 using namespace twinhull;
@@ -27,36 +25,13 @@ bool takes_layers_one_by_one() {
   return major > 6 || (major == 6 && minor >= 8);
 }
 
-struct Fixture {
+struct Fixture : StorageNode {
   Fixture() {
-    TestNodeOptions options;
-    options.with_kernel = false;
-    auto made = TestNode::make("m", options);
-    BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().message()));
-    node = std::move(*made);
-    files_ = make_files(node->node_options());
-    mounts_ = make_mounts(node->node_options());
+    REQUIRE_OK(open("m"));
     for (const char* name : {"/l1", "/l2", "/u", "/w", "/t", "/with , : \\ space"})
-      BOOST_REQUIRE(files().make_directory(*node / name));
+      REQUIRE_OK(files().make_directory(*node / name));
   }
-  Files& files() { return *files_; }
-  Mounts& mounts() { return *mounts_; }
-  std::unique_ptr<TestNode> node;
-  std::unique_ptr<Files> files_;
-  std::unique_ptr<Mounts> mounts_;
 };
-
-#define REQUIRE_OK(expr)                                                        \
-  do {                                                                          \
-    const auto outcome = (expr);                                                \
-    BOOST_REQUIRE_MESSAGE(outcome, (outcome ? "" : outcome.error().message())); \
-  } while (false)
-#define CHECK_CODE(expr, wanted)                                                 \
-  do {                                                                           \
-    const auto outcome = (expr);                                                 \
-    BOOST_REQUIRE(!outcome.has_value());                                         \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted)); \
-  } while (false)
 
 }  // namespace
 

@@ -127,6 +127,7 @@ Status TestNode::build(const std::string& name, const TestNodeOptions& options) 
   options_.data_directory = root() + "/vz";
   options_.peers = options.peers;
   options_.image_quota = options.image_quota;
+  options_.proc_view = options.proc_view;
 
   const auto files = make_files(options_);
   for (const char* path : {"/run", "/root"}) TH_TRY(files->make_directory(directory_ + path));

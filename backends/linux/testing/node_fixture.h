@@ -30,10 +30,12 @@ struct TestNodeOptions {
   bool image_quota = false;
   /// The disk is scheduled by bfq where the kernel has it, so that weights act.
   bool io_weights = false;
+  /// Containers of kernel() get the limited view of /proc where the machine has lxcfs.
+  bool proc_view = false;
   /// Off: the node has no kernel(); for tests of single ports.
   bool with_kernel = true;
   /// Program that Channels::connect starts for a peer; see NodeOptions::peers.
-  std::map<std::string, std::vector<std::string>> peers;
+  std::map<std::string, std::vector<std::string>> peers = {};
 };
 
 /// One node. Everything that it made goes with it: processes of its groups are killed, groups,

@@ -3,11 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "backends/linux/file/files.h"
-#include "backends/linux/mount/mounts.h"
-#include "backends/linux/quota/quotas.h"
 #include "backends/linux/run_tool.h"
-#include "backends/linux/testing/node_fixture.h"
+#include "backends/linux/testing/storage_node.h"
 
 using namespace twinhull;
 using namespace twinhull::linux_backend;
@@ -17,41 +14,9 @@ using namespace twinhull::literals;
 namespace {
 
 template <TestDisk kDisk, bool kImages>
-struct Fixture {
-  Fixture() {
-    TestNodeOptions options;
-    options.with_kernel = false;
-    options.disk = kDisk;
-    options.image_quota = kImages;
-    auto made = TestNode::make("q", options);
-    BOOST_REQUIRE_MESSAGE(made, (made ? "" : made.error().message()));
-    node = std::move(*made);
-    files_ = make_files(node->node_options());
-    mounts_ = make_mounts(node->node_options());
-    quotas_ = make_quotas(node->node_options(), *files_);
-    tree = *node / "/vz/private/101";
-  }
-  Files& files() { return *files_; }
-  Mounts& mounts() { return *mounts_; }
-  Quotas& quotas() { return *quotas_; }
-  std::unique_ptr<TestNode> node;
-  std::unique_ptr<Files> files_;
-  std::unique_ptr<Mounts> mounts_;
-  std::unique_ptr<Quotas> quotas_;
-  std::string tree;
+struct Fixture : StorageNode {
+  Fixture() { REQUIRE_OK(open("q", {.disk = kDisk, .image_quota = kImages})); }
 };
-
-#define REQUIRE_OK(expr)                                                        \
-  do {                                                                          \
-    const auto outcome = (expr);                                                \
-    BOOST_REQUIRE_MESSAGE(outcome, (outcome ? "" : outcome.error().message())); \
-  } while (false)
-#define CHECK_CODE(expr, wanted)                                                 \
-  do {                                                                           \
-    const auto outcome = (expr);                                                 \
-    BOOST_REQUIRE(!outcome.has_value());                                         \
-    BOOST_TEST(to_string(outcome.error().code) == to_string(ErrorCode::wanted)); \
-  } while (false)
 
 using OnBtrfs = Fixture<TestDisk::btrfs, false>;
 using OnImages = Fixture<TestDisk::ext4, true>;

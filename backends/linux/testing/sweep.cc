@@ -71,6 +71,23 @@ bool kill_members(const std::vector<fs::path>& groups) {
   return any;
 }
 
+/// The lxcfs whose number the node wrote down (see open_proc_view); 0 = there is none.
+pid_t proc_view_daemon(const std::string& directory) {
+  pid_t daemon = 0;
+  std::ifstream(directory + "/run/lxcfs.pid") >> daemon;
+  std::string name;
+  std::ifstream("/proc/" + std::to_string(daemon) + "/comm") >> name;
+  return daemon > 0 && name == "lxcfs" ? daemon : 0;
+}
+
+/// Waits for a daemon whose mount is gone; one that stays is killed.
+void wait_gone(pid_t daemon) {
+  for (int attempt = 0; daemon != 0 && ::kill(daemon, 0) == 0 && attempt < kTries; ++attempt) {
+    if (attempt == kTries / 2) ::kill(daemon, SIGKILL);
+    pause_briefly();
+  }
+}
+
 }  // namespace
 
 int owner_of(std::string_view name, std::string_view prefix) {
@@ -105,12 +122,14 @@ Status remove_groups(const std::string& prefix) {
 }
 
 Status remove_directory(const std::string& directory) {
+  const pid_t daemon = proc_view_daemon(directory);
   TH_ASSIGN(const auto mounts, read_mount_table(kOperation));
   for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
     if (!is_at_or_below(mount->target, directory)) continue;
     if (::umount2(mount->target.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) != 0 && errno != EINVAL)
       return system_error(kOperation, mount->target, errno, "cannot unmount");
   }
+  wait_gone(daemon);
   TH_TRY(remove_tree(directory, kOperation));
   return {};
 }

@@ -21,7 +21,7 @@ int owner_of(std::string_view name, std::string_view prefix);
 Status remove_groups(const std::string& prefix);
 
 /// Takes off all mounts at or below `directory` (lazily: nothing of a test may hold the rest back)
-/// and removes the directory.
+/// and removes the directory. The lxcfs of a node there ends with its mount.
 Status remove_directory(const std::string& directory);
 
 /// Removes what test processes left that are dead now. Objects of live processes stay.

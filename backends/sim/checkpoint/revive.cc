@@ -197,7 +197,12 @@ Result<ProcessRef> revive_container(Node& node, const RestoreSpec& spec, Capture
       table.post(*process, event);
     }
     if (captured.timer) table.arm(*process, later(node.engine.now(), *captured.timer));
-    process->program->resume(table, *process);
+    // What was at the disk was done by the time that the process stood still.
+    if (process->program->uses_disk() && !captured.timer && captured.inbox.empty()) {
+      ProcessEvent event;
+      event.kind = ProcessEvent::Kind::disk;
+      table.post(*process, event);
+    }
   }
   net_of(node).changed();
   return table.find(table.space(id)->init)->ref;

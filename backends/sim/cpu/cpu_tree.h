@@ -198,6 +198,7 @@ class CpuTree {
   void distribute(Group& group, std::uint64_t amount, std::uint64_t running, const CpuMask& outer,
                   const std::vector<std::uint64_t>* capacity, bool all);
   static void share(Level& level, std::uint64_t amount, std::uint64_t running);
+  static bool share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t cpus);
   void give_all(Group& group, const Level& level, std::uint64_t running,
                 const std::vector<std::uint64_t>& room, const CpuMask& mask, bool all);
   void give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still, std::uint64_t spare,

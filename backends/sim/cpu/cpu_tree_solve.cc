@@ -6,6 +6,7 @@
 #include "backends/sim/cpu/cpu_room.h"
 #include "backends/sim/cpu/cpu_tree.h"
 #include "backends/sim/cpu/pool_race.h"
+#include "backends/sim/cpu/tick_share.h"
 
 namespace twinhull::sim {
 namespace {
@@ -202,7 +203,7 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
       affinity_fill(room, level.takers);
       for (std::size_t i = 0; i < level.shares.size(); ++i)
         level.shares[i].given = level.takers[i].share.given;
-    } else {
+    } else if (!share_ticks(group, level, amount, mask.count())) {
       share(level, amount, running);
     }
     give_all(group, level, running, room, mask, all);
@@ -249,6 +250,35 @@ void CpuTree::share(Level& level, std::uint64_t amount, std::uint64_t running) {
   }
   water_fill(left, rest);
   for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
+}
+
+/// Members that are always busy share a throttled group's pool on one CPU as its queue does: tick by
+/// tick. False: it is not so here, nothing was done.
+bool CpuTree::share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t cpus) {
+  constexpr std::uint64_t kMostMembers = 64;
+  if (cpus != 1 || level.shares.size() < 2 || !is_throttled(group, amount)) return false;
+  std::vector<std::uint64_t> weights;
+  for (const auto& [id, task] : level.tasks) {
+    if (task->each < kOneCpu || task->threads > kMostMembers) return false;
+    weights.insert(weights.end(), task->threads, 1024);
+  }
+  for (const Group* child : level.children) {
+    if (child->wanted < kOneCpu || child->quota) return false;
+    weights.push_back(child->weight);
+  }
+  if (weights.size() > kMostMembers) return false;
+  const auto pool = static_cast<std::uint64_t>(group.quota->quota.count());
+  const std::vector<std::uint64_t> had = share_by_ticks(pool, weights);
+  std::uint64_t left = amount;
+  for (std::size_t i = 0, at = 0; i < level.shares.size(); ++i) {
+    std::uint64_t sum = 0;
+    for (std::uint64_t n = i < level.tasks.size() ? level.tasks[i].second->threads : 1; n > 0; --n)
+      sum += had[at++];
+    level.shares[i].given = std::min(left, static_cast<std::uint64_t>(static_cast<UInt128>(amount) * sum / pool));
+    left -= level.shares[i].given;
+  }
+  level.shares.front().given += left;  // what rounding left
+  return true;
 }
 
 /// Hands a level's shares to its members.

@@ -8,6 +8,7 @@
 
 #include "backends/sim/cpu/affinity_fill.h"
 #include "backends/sim/cpu/pool_race.h"
+#include "backends/sim/cpu/tick_share.h"
 
 namespace twinhull::sim {
 namespace {
@@ -409,6 +410,26 @@ BOOST_AUTO_TEST_CASE(random_trees_with_cpu_sets_leave_no_cpu_idle) {
                                                        << (good ? "" : good.error().message()));
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_small_pool_is_shared_by_ticks) {
+  // Ten ticks, from no debts: y x y y, y x y y, y x.
+  BOOST_TEST((share_by_ticks(40'000'000, {1024, 3072}) == std::vector<std::uint64_t>{12'000'000, 28'000'000}));
+  BOOST_TEST((share_by_ticks(2'000'000, {1024, 3072}) == std::vector<std::uint64_t>{0, 2'000'000}));
+  BOOST_TEST((share_by_ticks(28'000'000, {1024, 1024}) == std::vector<std::uint64_t>{14'000'000, 14'000'000}));
+  const std::vector<std::uint64_t> many = share_by_ticks(4'000'000'000, {1024, 2048, 1024});
+  BOOST_TEST((many == std::vector<std::uint64_t>{1'000'000'000, 2'000'000'000, 1'000'000'000}));
+
+  CpuTree tree(1);
+  const CpuGroupId outer = tree.add_group(kRootCpuGroup);
+  const CpuGroupId x = tree.add_group(outer), y = tree.add_group(outer);
+  tree.set_quota(outer, CpuQuota{milliseconds(40), milliseconds(100)});
+  tree.set_weight(y, 3072);
+  tree.add_task(x, endless());
+  tree.add_task(y, endless());
+  BOOST_TEST(tree.rate_of(x).value == kOneCpu * 12 / 100);
+  BOOST_TEST(tree.rate_of(y).value == kOneCpu * 28 / 100);
+  BOOST_TEST(tree.check().has_value());
 }
 
 /// The same changes to two trees, of which one forgets after each what it kept.

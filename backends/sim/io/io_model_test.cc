@@ -52,6 +52,27 @@ BOOST_AUTO_TEST_CASE(a_world_goes_on_the_same_after_it_was_saved) {
   BOOST_TEST(other.written.value > 100 * kMega);
 }
 
+BOOST_AUTO_TEST_CASE(a_copy_goes_on_the_same_after_it_was_saved) {
+  start("101", {"/bin/dd", "if=/dev/zero", "of=/c", "bs=1M", "count=300", "conv=fsync"});
+  start("102", {"/bin/sh", "-c", "vzload write /a --bytes 64M --sync; cp /a /b; sync; sleep 99"});
+  for (const char* name : {"101", "102"})
+    must(kernel().cgroups().set_io_limits({name}, "/", {{20 * kMega}, kUnlimited}));
+  world.advance(seconds(4));  // 101 flushes, 102 copies or has just begun to
+  auto again = must(World::load(world.save()));
+  for (World* each : {&world, again.get()}) {
+    each->advance(seconds(5));
+    must(each->check());
+  }
+  BOOST_TEST(again->digest() == world.digest());
+  const std::uint64_t written = io("101").written.value;
+  BOOST_TEST(written > 170 * kMega);  // nine seconds at the limit
+  BOOST_TEST(written < 190 * kMega);
+  // A dd that is killed leaves nothing behind that would go on writing in its name.
+  must(kernel().processes().signal(must(kernel().processes().find("101")).value(), Signal::kill));
+  world.advance(seconds(1));
+  must(world.check());
+}
+
 BOOST_AUTO_TEST_CASE(a_frozen_program_asks_for_nothing) {
   start("101", kFlood);
   world.advance(seconds(1));

@@ -26,7 +26,7 @@ struct Space {
   std::string label;               ///< empty for a short-lived one
   std::int32_t init = 0;           ///< its first process (node's pid)
   std::string hostname;
-  std::uint64_t open_files = 1024; ///< RLIMIT_NOFILE of its first process: shown, not enforced
+  std::uint64_t open_files = 1024; ///< RLIMIT_NOFILE of its first process, inherited by all
   std::int32_t next_inner = 1;     ///< pid numbers as seen inside
   bool boots = false;              ///< reported as a life event
   template <typename Archive>
@@ -166,6 +166,11 @@ class ProcessModel final : public ProcessTable {
   [[nodiscard]] std::vector<SimProcess*> members(std::uint32_t space) const;
   [[nodiscard]] bool runnable(const SimProcess& process) const;
   [[nodiscard]] std::string hostname(std::uint32_t space) const;
+  /// RLIMIT_NOFILE of the process.
+  [[nodiscard]] std::uint64_t open_files(const SimProcess& process) const {
+    const auto home = spaces_.find(process.space);
+    return home == spaces_.end() ? Space{}.open_files : home->second.open_files;
+  }
   void set_hostname(std::uint32_t space, std::string name);
   /// A command of the node (exec) waits for this process.
   [[nodiscard]] bool is_awaited(std::int32_t pid) const { return takers_.contains(pid); }

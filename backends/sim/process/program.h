@@ -50,7 +50,7 @@ struct Relocation {
   }
 };
 
-enum class ProgramKind : std::uint8_t { launch, delay, load, shell, init, idle };
+enum class ProgramKind : std::uint8_t { launch, delay, load, shell, init, idle, transfer };
 
 /// Base of all models. A program ends its process by ProcessModel::finish and then touches nothing.
 class Program {
@@ -63,8 +63,8 @@ class Program {
   [[nodiscard]] virtual PageWrites page_writes(Instant /*now*/) const { return {}; }
   /// After load(), in another process than the one that was saved.
   virtual void relocate(const Relocation& /*relocation*/) {}
-  /// Takes up again what it waited for outside of itself: the disk.
-  virtual void resume(ProcessModel& /*table*/, SimProcess& /*process*/) {}
+  /// Goes on at an event of the disk, unless a timer or another event is to come.
+  [[nodiscard]] virtual bool uses_disk() const { return false; }
   virtual void save(SaveArchive& archive) const = 0;
   virtual void load(LoadArchive& archive) = 0;
 };

@@ -424,7 +424,7 @@ constexpr AppletEntry kBasic[] = {
 std::span<const AppletEntry> basic_applets() { return kBasic; }
 
 Applet find_applet(std::string_view name) {
-  for (const auto& table : {basic_applets(), file_applets(), text_applets(), system_applets()}) {
+  for (const auto& table : {basic_applets(), file_applets(), copy_applets(), text_applets(), system_applets()}) {
     for (const AppletEntry& entry : table) {
       if (entry.name == name) return entry.run;
     }
@@ -434,7 +434,7 @@ Applet find_applet(std::string_view name) {
 
 std::vector<std::string> applet_names() {
   std::vector<std::string> names{"sh", "ash"};
-  for (const auto& table : {basic_applets(), file_applets(), text_applets(), system_applets()}) {
+  for (const auto& table : {basic_applets(), file_applets(), copy_applets(), text_applets(), system_applets()}) {
     for (const AppletEntry& entry : table) names.emplace_back(entry.name);
   }
   std::sort(names.begin(), names.end());

@@ -1,4 +1,4 @@
-// Applets on files: cat cp mv rm mkdir rmdir touch ln ls chmod chown stat df du dd sync mktemp …
+// Applets on files: cat rm mkdir rmdir touch ln ls chmod chown stat df du mktemp …
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,27 +7,20 @@
 #include "backends/sim/programs/applets.h"
 
 namespace twinhull::sim {
-namespace {
 
-/// Splits leading options ("-rf") from operands.
-struct Words {
-  std::string flags;
-  std::vector<std::string> operands;
-  explicit Words(const AppletCall& call) {
-    bool options = true;
-    for (std::size_t i = 1; i < call.argv.size(); ++i) {
-      const std::string& word = call.argv[i];
-      if (options && word == "--") {
-        options = false;
-      } else if (options && word.size() > 1 && word[0] == '-' && word[1] != '-') {
-        flags += word.substr(1);
-      } else if (!options || word.size() < 2 || !word.starts_with("--")) {
-        operands.push_back(word);
-      }
+Words::Words(const AppletCall& call) {
+  bool options = true;
+  for (std::size_t i = 1; i < call.argv.size(); ++i) {
+    const std::string& word = call.argv[i];
+    if (options && word == "--") {
+      options = false;
+    } else if (options && word.size() > 1 && word[0] == '-' && word[1] != '-') {
+      flags += word.substr(1);
+    } else if (!options || word.size() < 2 || !word.starts_with("--")) {
+      operands.push_back(word);
     }
   }
-  [[nodiscard]] bool has(char flag) const { return flags.find(flag) != std::string::npos; }
-};
+}
 
 std::string base_of(std::string path) {
   while (path.size() > 1 && path.back() == '/') path.pop_back();
@@ -39,6 +32,8 @@ bool is_directory(const AppletCall& call, const std::string& path) {
   const auto info = call.files.stat_target(path);
   return info && *info && (*info)->kind == FileKind::directory;
 }
+
+namespace {
 
 int cat(AppletCall& call) {
   const Words words(call);
@@ -56,76 +51,6 @@ int cat(AppletCall& call) {
       status = call.refuse(name, text.error());
     }
     if (call.out.size() > OutputBuffer::kMost) return call.refuse("too much output");
-  }
-  return status;
-}
-
-int copy_one(AppletCall& call, const std::string& from, std::string to, bool recursive) {
-  const std::string source = call.path(from);
-  std::string target = call.path(to);
-  if (is_directory(call, target)) target += "/" + base_of(from);
-  const auto info = recursive ? call.files.stat(source) : call.files.stat_target(source);
-  if (!info) return call.refuse(from, info.error());
-  if (!*info) {
-    if (const auto special = read_special(call.table, call.process, source)) {
-      const Status written = call.files.write(target, *special);
-      return written ? 0 : call.refuse(to, written.error());
-    }
-    return call.refuse("can't stat '" + from + "': No such file or directory");
-  }
-  if ((*info)->kind == FileKind::directory || (*info)->kind == FileKind::symlink) {
-    if (!recursive) return call.refuse("omitting directory '" + from + "'");
-    const auto copied = call.files.copy_tree(source, target);
-    return copied ? 0 : call.refuse(to, copied.error());
-  }
-  if (const auto there = call.files.stat_target(target); there && *there) {
-    if ((*there)->kind == FileKind::directory) {
-      return call.refuse("cannot overwrite directory '" + to + "'");
-    }
-    if ((*there)->inode == (*info)->inode) return call.refuse("'" + from + "' and '" + to + "' are the same file");
-    const auto removed = call.files.remove(target);
-    if (!removed) return call.refuse(to, removed.error());
-  }
-  const auto copied = call.files.copy_tree(source, target);
-  return copied ? 0 : call.refuse(to, copied.error());
-}
-
-int cp(AppletCall& call) {
-  const Words words(call);
-  if (words.operands.size() < 2) return call.refuse("missing operand");
-  const bool recursive = words.has('r') || words.has('R') || words.has('a');
-  const std::string& to = words.operands.back();
-  if (words.operands.size() > 2 && !is_directory(call, call.path(to))) {
-    return call.refuse("target '" + to + "' is not a directory");
-  }
-  int status = 0;
-  for (std::size_t i = 0; i + 1 < words.operands.size(); ++i) {
-    status = std::max(status, copy_one(call, words.operands[i], to, recursive));
-  }
-  return status;
-}
-
-int mv(AppletCall& call) {
-  const Words words(call);
-  if (words.operands.size() < 2) return call.refuse("missing operand");
-  const std::string& to = words.operands.back();
-  int status = 0;
-  for (std::size_t i = 0; i + 1 < words.operands.size(); ++i) {
-    const std::string source = call.path(words.operands[i]);
-    std::string target = call.path(to);
-    if (is_directory(call, target)) target += "/" + base_of(words.operands[i]);
-    const Status moved = call.files.rename(source, target);
-    if (moved) continue;
-    if (moved.error().code != ErrorCode::cross_device) {
-      status = call.refuse(words.operands[i], moved.error());
-      continue;
-    }
-    if (copy_one(call, source, target, true) != 0) {
-      status = 1;
-      continue;
-    }
-    const auto removed = call.files.remove_tree(source);
-    if (!removed) status = call.refuse(words.operands[i], removed.error());
   }
   return status;
 }
@@ -487,113 +412,6 @@ int du(AppletCall& call) {
   return status;
 }
 
-int dd(AppletCall& call) {
-  std::string from, to;
-  std::uint64_t block = 512, count = kUnlimited, seek = 0;
-  bool sync = false, keep = false;
-  for (std::size_t i = 1; i < call.argv.size(); ++i) {
-    const std::string& word = call.argv[i];
-    const std::size_t equals = word.find('=');
-    const std::string key = word.substr(0, equals);
-    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
-    const auto amount = parse_amount(value);
-    if (key == "if") from = value;
-    else if (key == "of") to = value;
-    else if (key == "bs" && amount && *amount > 0) block = *amount;
-    else if (key == "count" && amount) count = *amount;
-    else if (key == "seek" && amount) seek = *amount;
-    else if (key == "conv") {
-      sync = value.find("fsync") != std::string::npos;
-      keep = value.find("notrunc") != std::string::npos;
-    } else if (key != "status" && key != "oflag" && key != "iflag") {
-      return call.refuse("invalid argument '" + word + "'");
-    }
-  }
-  if (count != kUnlimited && block > (std::uint64_t{1} << 50) / std::max<std::uint64_t>(count, 1)) {
-    return call.refuse("the amount is out of range");
-  }
-  const bool zero = from == "/dev/zero", random = from == "/dev/urandom" || from == "/dev/random";
-  std::string text;
-  std::uint64_t length = 0;
-  if (zero || random) {
-    if (const auto allowed = read_for(call.table, call.process, from); !allowed) {
-      return call.refuse(from, allowed.error());
-    }
-    if (count == kUnlimited) return call.refuse("without count= this never ends: not supported");
-    length = block * count;
-  } else {
-    if (from.empty()) {
-      text = call.rest_of_input();
-    } else {
-      auto content = read_for(call.table, call.process, call.path(from));
-      if (!content) return call.refuse("can't open '" + from + "'", content.error());
-      text = std::move(*content);
-    }
-    if (count != kUnlimited) text.resize(std::min<std::uint64_t>(text.size(), block * count));
-    length = text.size();
-  }
-  if (to == "/dev/null" &&
-      !call.table.cgroups().device_allowed(call.process.cgroup, 'c', 1, 3, true)) {
-    return call.refuse("can't open '" + to + "': Operation not permitted");
-  }
-  int status = 0;
-  std::uint64_t done = length;
-  if (to.empty()) {
-    if (zero || random) text.assign(std::min<std::uint64_t>(length, OutputBuffer::kMost), '\0');
-    call.out += text;
-  } else if (to != "/dev/null") {
-    const std::string path = call.path(to);
-    Status opened;
-    const auto there = call.files.stat_target(path);
-    if (seek > 0) {
-      if (!there || !*there) opened = call.files.write(path, "");
-      if (opened) opened = call.files.truncate(path, {seek * block});
-    } else if (!keep || !there || !*there) {
-      opened = call.files.write(path, "");
-    }
-    if (!opened) return call.refuse("can't open '" + to + "'", opened.error());
-    if (zero || random) {
-      const auto grown = call.files.append_synthetic(path, {length}, random ? hash_text(path) : 0);
-      if (!grown) return call.refuse("'" + to + "'", grown.error());
-      done = grown->appended.value;
-      if (grown->refusal) status = call.refuse("error writing '" + to + "'", *grown->refusal);
-    } else if (const Status written = call.files.append(path, text); !written) {
-      status = call.refuse("error writing '" + to + "'", written.error());
-      done = 0;
-    }
-    call.table.cgroups().memory().add_cache(
-        call.table.cgroups().find(call.process.cgroup)->memory, {done});
-    if (sync && status == 0) {
-      const Status synced = call.files.sync(path);
-      if (!synced) status = call.refuse("fsync '" + to + "'", synced.error());
-    }
-  }
-  call.err += fmt::format("{}+0 records in\n{}+0 records out\n{} bytes copied\n",
-                          (length + block - 1) / block, done / block, done);
-  const Duration took = to.empty() || to == "/dev/null"
-                            ? Duration(static_cast<std::int64_t>(done / 4))
-                            : charge_disk(call.table.node(), {done});
-  if (took > milliseconds(1)) {
-    call.then = std::make_unique<DelayProgram>(took, status, "", std::move(call.err));
-    call.err.clear();
-  }
-  return status;
-}
-
-int sync(AppletCall& call) {
-  const Words words(call);
-  if (words.operands.empty()) {
-    call.files.sync_all();
-    return 0;
-  }
-  int status = 0;
-  for (const std::string& name : words.operands) {
-    const Status done = call.files.sync(call.path(name));
-    if (!done) status = call.refuse(name, done.error());
-  }
-  return status;
-}
-
 int mktemp(AppletCall& call) {
   bool directory = false;
   std::string pattern = "/tmp/tmp.XXXXXX";
@@ -629,21 +447,6 @@ int mktemp(AppletCall& call) {
   return call.refuse("no free name");
 }
 
-int sha256sum(AppletCall& call) {
-  const Words words(call);
-  int status = 0;
-  for (const std::string& name : words.operands) {
-    const auto digest = call.files.digest_file(call.path(name));
-    if (!digest) {
-      status = call.refuse(name, digest.error());
-    } else {  // stable and different for different content; not the real function
-      call.table.read_cached(call.process, call.path(name));
-      call.out += *digest + *digest + *digest + *digest + "  " + name + "\n";
-    }
-  }
-  return status;
-}
-
 int readlink(AppletCall& call) {
   const Words words(call);
   if (words.operands.empty()) return call.refuse("missing operand");
@@ -672,12 +475,11 @@ int dirname(AppletCall& call) {
 }
 
 constexpr AppletEntry kFiles[] = {
-    {"cat", &cat},       {"cp", &cp},           {"mv", &mv},         {"rm", &rm},
-    {"mkdir", &mkdir},   {"rmdir", &rmdir},     {"touch", &touch},   {"ln", &ln},
-    {"ls", &ls},         {"chmod", &chmod},     {"chown", &chown},   {"stat", &stat},
-    {"df", &df},         {"du", &du},           {"dd", &dd},         {"sync", &sync},
-    {"mktemp", &mktemp}, {"sha256sum", &sha256sum}, {"md5sum", &sha256sum},
-    {"readlink", &readlink}, {"basename", &basename}, {"dirname", &dirname}};
+    {"cat", &cat},       {"rm", &rm},         {"mkdir", &mkdir},   {"rmdir", &rmdir},
+    {"touch", &touch},   {"ln", &ln},         {"ls", &ls},         {"chmod", &chmod},
+    {"chown", &chown},   {"stat", &stat},     {"df", &df},         {"du", &du},
+    {"mktemp", &mktemp}, {"readlink", &readlink}, {"basename", &basename},
+    {"dirname", &dirname}};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "backends/sim/programs/disk_use.h"
 #include "backends/sim/programs/load.h"
 #include "backends/sim/programs/shell_code.h"
 #include "backends/sim/programs/shell_machine.h"
@@ -296,6 +297,7 @@ std::unique_ptr<Program> make_program(ProgramKind kind) {
     case ProgramKind::shell: return std::make_unique<ShellMachine>();
     case ProgramKind::init: return std::make_unique<InitProgram>();
     case ProgramKind::idle: return std::make_unique<IdleProgram>();
+    case ProgramKind::transfer: return std::make_unique<TransferProgram>();
   }
   return nullptr;
 }

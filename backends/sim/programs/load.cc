@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/sim/net/net_model.h"
+#include "backends/sim/programs/disk_use.h"
 
 namespace twinhull::sim {
 namespace {
@@ -12,13 +13,15 @@ namespace {
 constexpr Duration kStep = milliseconds(100);
 constexpr std::uint64_t kMostBlock = 16U << 20U;
 constexpr std::uint64_t kMostPiece = std::uint64_t{1} << 30U;
-constexpr std::uint64_t kMemoryRate = std::uint64_t{4} << 30;  // first touch of pages, bytes/s
 // What a real vzload costs its group beside the bytes that it grows by: half a MiB in all (measured,
 // docs/fidelity.md), of which every simulated process has 64 KiB already; and a page of page tables
 // for each 2 MiB.
 constexpr Bytes kOwnMemory{std::uint64_t{432} << 10};
 constexpr std::uint64_t kTableReach = std::uint64_t{2} << 20;
-constexpr std::string_view kNames[] = {"cpu", "memory", "write", "serve", "send", "trace", "read"};
+constexpr std::string_view kNames[] = {"cpu",  "memory", "write", "serve",
+                                       "send", "trace",  "read",  "files"};
+constexpr std::uint64_t kStandardStreams = 3;
+constexpr std::uint64_t kMostFiles = 1'000'000;
 
 std::uint64_t in_time(std::uint64_t rate, Duration length) {
   return static_cast<std::uint64_t>(
@@ -117,6 +120,15 @@ void LoadProgram::start(ProcessModel& table, SimProcess& process) {
       return;
     }
     case LoadSpec::Kind::trace: return demand(table, process);
+    case LoadSpec::Kind::files: {
+      const std::uint64_t most =
+          table.open_files(process) - std::min(table.open_files(process), kStandardStreams);
+      if (spec_.files > most) {
+        return refuse(table, process, fmt::format("refused after {} files: Too many open files", most));
+      }
+      operations_ = spec_.files;
+      return table.arm(process, begun_ + spec_.length);
+    }
     case LoadSpec::Kind::read: {
       const auto file = table.view(process).stat_target(spec_.file);
       if (!file) return refuse(table, process, spec_.file + ": " + reason_of(file.error()));
@@ -182,15 +194,6 @@ void LoadProgram::relocate(const Relocation& relocation) {
   flow_ = found == relocation.flows.end() ? 0 : found->second;
 }
 
-/// What was at the disk is done by the time that a process stands still.
-void LoadProgram::resume(ProcessModel& table, SimProcess& process) {
-  if (spec_.kind != LoadSpec::Kind::write && spec_.kind != LoadSpec::Kind::read) return;
-  if (process.timer.pending() || !process.inbox.empty()) return;
-  ProcessEvent event;
-  event.kind = ProcessEvent::Kind::disk;
-  table.post(process, event);
-}
-
 bool LoadProgram::done(const ProcessModel& table) const {
   if (spec_.has_end) return table.node().engine.now() >= begun_ + spec_.length;
   return bytes_ >= spec_.bytes.value;
@@ -223,40 +226,27 @@ bool LoadProgram::extend(ProcessModel& table, SimProcess& process, std::uint64_t
 void LoadProgram::write(ProcessModel& table, SimProcess& process) {
   if (spec_.direct) return write_direct(table, process);
   if (done(table)) return end_writing(table, process);
-  constexpr std::uint64_t kPiece = 8U << 20U;
-  Node& node = table.node();
-  std::uint64_t part = spec_.rate == 0 ? kPiece : std::max(kPageSize, in_time(spec_.rate, kStep));
+  std::uint64_t part = spec_.rate == 0 ? kCachePiece : std::max(kPageSize, in_time(spec_.rate, kStep));
   // With an end in time the file is written over and over, many times in a piece when it is small.
   part = std::min(part, spec_.has_end ? kMostPiece : spec_.bytes.value - bytes_);
   const std::uint64_t before = size_;
   if (!extend(table, process, part)) return;
-  CgroupModel& groups = table.cgroups();
-  const Cgroup& group = *groups.find(process.cgroup);
-  groups.memory().add_cache(group.memory, {size_ - before});
   bytes_ += part;
-  if (groups.io().write_buffered(group.io, part, groups.memory().effective_limit(group.memory).value,
-                                 process.ref)) {
-    return;  // too much is dirty: goes on when some of it is written
-  }
-  const auto copied = Duration(static_cast<std::int64_t>(
-      static_cast<UInt128>(part) * 1'000'000'000 / kMemoryRate));
-  const Instant now = node.engine.now();
-  table.arm(process, std::max({due(), now + copied, now + Duration(1)}));
+  if (write_to_cache(table, process, part, size_ - before)) return;  // waits for its dirty data
+  const Instant now = table.node().engine.now();
+  table.arm(process, std::max({due(), now + copy_time(part), now + Duration(1)}));
 }
 
 void LoadProgram::request(ProcessModel& table, SimProcess& process, IoDirection direction,
                           std::uint64_t most) {
-  CgroupModel& groups = table.cgroups();
-  const IoGroupId group = groups.find(process.cgroup)->io;
-  std::uint64_t blocks = groups.io().tree().blocks_at_once(group, spec_.block);
-  blocks = std::min(blocks, std::max<std::uint64_t>(1, (most + spec_.block - 1) / spec_.block));
   // A program with a pace of its own asks as it goes.
   if (spec_.rate != 0) {
-    blocks = std::min(blocks, std::max<std::uint64_t>(1, in_time(spec_.rate, kStep) / spec_.block));
+    const std::uint64_t due = std::max<std::uint64_t>(1, in_time(spec_.rate, kStep) / spec_.block);
+    most = std::min(most, due * spec_.block);
   }
+  const std::uint64_t blocks = ask_disk(table, process, direction, spec_.block, most);
   issued_ = std::min(blocks * spec_.block, most);
   operations_ += blocks;
-  groups.io().submit(group, direction, issued_, blocks, process.ref);
 }
 
 void LoadProgram::write_direct(ProcessModel& table, SimProcess& process) {
@@ -337,19 +327,19 @@ void LoadProgram::leave(ProcessModel& table, SimProcess& process) {
 void LoadProgram::save(SaveArchive& archive) const {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
           spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
-          spec_.port, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
+          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
           spec_.dirty, spec_.pattern, held_until_, looked_, dirtied_);
 }
 
 void LoadProgram::load(LoadArchive& archive) {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
           spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
-          spec_.port, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
+          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
           spec_.dirty, spec_.pattern, held_until_, looked_, dirtied_);
   require_sane(spec_.pattern <= DirtyPattern::sequential && dirtied_ <= kUnlimited / 2 &&
                    spec_.dirty <= (std::uint64_t{1} << 62U),
                "a load's writes are damaged");
-  require_sane(spec_.kind <= LoadSpec::Kind::read && spec_.threads >= 1 &&
+  require_sane(spec_.kind <= LoadSpec::Kind::files && spec_.threads >= 1 &&
                    spec_.threads <= 100'000 && spec_.hundredths_of_percent <= 10'000 &&
                    spec_.length.count() >= 0 &&
                    spec_.address.family <= IpAddress::Family::v6 && begun_.time_since_epoch().count() >= 0 &&
@@ -361,7 +351,7 @@ void LoadProgram::load(LoadArchive& archive) {
 
 int applet_vzload(AppletCall& call) {
   constexpr std::string_view kUsage =
-      "vzload: usage: vzload cpu|memory|write FILE|read FILE|serve PORT|send ADDRESS PORT|trace FILE [options]\n";
+      "vzload: usage: vzload cpu|memory|write FILE|read FILE|files|serve PORT|send ADDRESS PORT|trace FILE [options]\n";
   const auto wrong = [&](const std::string& text) {
     call.err += text.empty() ? std::string(kUsage) : "vzload: " + text + "\n";
     return 2;
@@ -391,6 +381,9 @@ int applet_vzload(AppletCall& call) {
     if (option == "--threads" || option == "--cpus") {
       if (!amount || *amount < 1 || *amount > 1024) return bad();
       spec.threads = static_cast<std::uint32_t>(*amount);
+    } else if (option == "--count") {
+      if (!amount || *amount < 1 || *amount > kMostFiles) return bad();
+      spec.files = static_cast<std::uint32_t>(*amount);
     } else if (option == "--percent") {
       const auto percent = parse_percent(value);
       if (!percent || *percent > 10'000) return bad();
@@ -431,6 +424,9 @@ int applet_vzload(AppletCall& call) {
   std::size_t wanted = 0;
   switch (spec.kind) {
     case LoadSpec::Kind::cpu: break;
+    case LoadSpec::Kind::files:
+      if (spec.files == 0) return wrong("files needs --count N");
+      break;
     case LoadSpec::Kind::memory:
       if (spec.bytes.value == kUnlimited) return wrong("memory needs --grow BYTES");
       if (spec.dirty != 0 && (!spec.has_end || spec.bytes.value < kPageSize)) {

@@ -11,7 +11,7 @@ namespace twinhull::sim {
 
 /// What a vzload was asked to do.
 struct LoadSpec {
-  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read };
+  enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read, files };
   Kind kind = Kind::cpu;
   std::uint32_t threads = 1;
   std::uint64_t hundredths_of_percent = 10'000;  ///< of each thread's CPU
@@ -27,6 +27,7 @@ struct LoadSpec {
   std::string file;
   IpAddress address;
   std::uint16_t port = 0;
+  std::uint32_t files = 0;                       ///< to open at one time
   std::vector<std::uint32_t> trace;              ///< hundredths of a percent of `threads` CPUs
 };
 
@@ -39,7 +40,9 @@ class LoadProgram final : public Program {
   void leave(ProcessModel& table, SimProcess& process) override;
   [[nodiscard]] PageWrites page_writes(Instant now) const override;
   void relocate(const Relocation& relocation) override;
-  void resume(ProcessModel& table, SimProcess& process) override;
+  [[nodiscard]] bool uses_disk() const override {
+    return spec_.kind == LoadSpec::Kind::write || spec_.kind == LoadSpec::Kind::read;
+  }
   void save(SaveArchive& archive) const override;
   void load(LoadArchive& archive) override;
 

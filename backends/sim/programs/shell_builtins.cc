@@ -112,8 +112,7 @@ int ShellMachine::builtin_ulimit(Run run, const std::vector<std::string>& words,
     message(run, "ulimit: only -n is known here");
     return 2;
   }
-  const Space* space = run.table.space(run.process.space);
-  const std::uint64_t most = space == nullptr ? 1024 : space->open_files;
+  const std::uint64_t most = run.table.open_files(run.process);
   const std::string text = most == kUnlimited ? "unlimited" : std::to_string(most);
   return run.table.write(run.process, streams.out, text + "\n") ? 0 : 1;
 }

@@ -130,6 +130,13 @@ BOOST_AUTO_TEST_CASE(globs_and_files) {
   expect("echo a:b:c | cut -d: -f2,3", "b:c\n");
   expect("dd if=/dev/zero of=/tmp/z bs=1K count=3 2>/dev/null; stat -c %s /tmp/z", "3072\n");
   expect("echo text > /tmp/p; cp /tmp/p /tmp/q; mv /tmp/q /tmp/r; cat /tmp/r; chmod 600 /tmp/r; stat -c %a /tmp/r", "text\n600\n");
+  expect("dd if=/dev/zero of=/tmp/d bs=100 count=1 oflag=direct 2>/dev/null; echo $?", "1\n");
+  expect("dd if=/dev/zero of=/tmp/d bs=4K count=500 oflag=direct 2>/dev/null; dd if=/tmp/d of=/tmp/e "
+         "count=2 2>/dev/null; stat -c %s /tmp/d /tmp/e", "2048000\n1024\n");
+  expect("cp /tmp/d /tmp/f && sync /tmp/f && sync; cmp=$(sha256sum /tmp/d /tmp/f | cut -d' ' -f1 | "
+         "uniq | wc -l); echo $cmp; sync /nowhere 2>/dev/null; echo $?", "1\n1\n");
+  expect("vzload files --count 1021 >/dev/null && vzload files --count 1022 2>&1; echo $?",
+         "vzload: refused after 1021 files: Too many open files\n1\n");
   expect("grep -c root /etc/passwd; grep -v root /etc/passwd | wc -l; grep -qx nothing /etc/passwd; echo $?", "1\n1\n1\n");
 }
 

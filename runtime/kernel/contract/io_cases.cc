@@ -62,72 +62,81 @@ void takes(std::int64_t took, std::int64_t least, std::int64_t most) {
                       "took " << took << " ms instead of " << least << " to " << most);
 }
 
-#define NEEDS_LIMITS()                                                                      \
-  const Box box = disk_box(stage, "c1");                                                    \
-  NEEDS(stage, io_limit,                                                                    \
+/// A program in the box below this limit takes so many milliseconds.
+void takes_below(ContractStage& stage, const Box& box, IoLimit wish, const std::string& script,
+                 std::int64_t least, std::int64_t most) {
+  limit(stage, box, wish);
+  takes(time_of(stage, box, script), least, most);
+}
+
+/// Writes /a, and waits until it is on the disk.
+void make_file(ContractStage& stage, const Box& box, const std::string& size) {
+  MUST(shell_output(stage, box, "vzload write /a --bytes " + size + " --direct --sync"));
+}
+
+#define NEEDS_LIMITS()                   \
+  const Box box = disk_box(stage, "c1"); \
+  NEEDS(stage, io_limit,                 \
         stage.kernel().cgroups().set_io_limits(box.group, stage.quota_area(), kSlow))
 
-CASE(direct_writes_meet_the_bandwidth_limit) {
+CASE(writes_meet_the_bandwidth_limit) {
   NEEDS_LIMITS();
-  limit(stage, box, kSlow);
-  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 1700, 6000);
+  takes_below(stage, box, kSlow, "vzload write /a --bytes 16M --direct", 1700, 6000);
+  // Buffered ones when they go to the disk.
+  takes_below(stage, box, kSlow, "vzload write /b --bytes 16M --sync", 1700, 8000);
 }
 
 CASE(reads_meet_the_bandwidth_limit) {
   NEEDS_LIMITS();
-  MUST(shell_output(stage, box, "vzload write /a --bytes 16M --direct --sync"));
-  limit(stage, box, kSlow);
-  takes(time_of(stage, box, "vzload read /a"), 1700, 6000);
+  make_file(stage, box, "16M");
+  takes_below(stage, box, kSlow, "vzload read /a", 1700, 6000);
 }
 
-CASE(synced_buffered_writes_meet_the_bandwidth_limit) {
+// Not only vzload's: dd is what people measure disks with.
+CASE(dd_meets_the_bandwidth_limit) {
   NEEDS_LIMITS();
-  limit(stage, box, kSlow);
-  takes(time_of(stage, box, "vzload write /a --bytes 16M --sync"), 1700, 8000);
+  takes_below(stage, box, kSlow, "dd if=/dev/zero of=/a bs=1M count=16 oflag=direct", 1700, 6000);
+  takes_below(stage, box, kSlow, "dd if=/a of=/dev/null bs=1M iflag=direct", 1700, 6000);
+  takes_below(stage, box, kSlow, "dd if=/dev/zero of=/b bs=1M count=16 conv=fsync", 1700, 8000);
 }
 
-CASE(writes_meet_the_operations_limit) {
+CASE(a_copied_file_meets_the_bandwidth_limit) {
   NEEDS_LIMITS();
-  limit(stage, box, kFew);
-  takes(time_of(stage, box, "vzload write /a --bytes 800K --block 4K --direct"), 1700, 8000);
+  make_file(stage, box, "16M");
+  takes_below(stage, box, kSlow, "cp /a /b && sync /b", 1700, 8000);
 }
 
-CASE(reads_meet_the_operations_limit) {
+CASE(operations_meet_their_limit) {
   NEEDS_LIMITS();
-  MUST(shell_output(stage, box, "vzload write /a --bytes 800K --direct --sync"));
-  limit(stage, box, kFew);
-  takes(time_of(stage, box, "vzload read /a --block 4K"), 1700, 6000);
+  takes_below(stage, box, kFew, "vzload write /b --bytes 800K --block 4K --direct", 1700, 8000);
+  limit(stage, box, {});
+  make_file(stage, box, "800K");
+  takes_below(stage, box, kFew, "vzload read /a --block 4K", 1700, 6000);
+  // 64 requests of 64 KiB: bytes are not counted.
+  takes_below(stage, box, kFew, "vzload write /c --bytes 4M --block 64K --direct", 300, 4000);
 }
 
 CASE(an_operations_limit_acts_in_tens) {
   NEEDS_LIMITS();
   // The kernel allows whole operations in each slice of 100 ms: 26 a second are 2 a slice.
-  limit(stage, box, {{kUnlimited}, 26});
-  takes(time_of(stage, box, "vzload write /a --bytes 160K --block 4K --direct"), 1850, 6000);
-}
-
-CASE(large_operations_count_as_few) {
-  NEEDS_LIMITS();
-  limit(stage, box, kFew);
-  // 64 requests of 64 KiB: bytes are not counted.
-  takes(time_of(stage, box, "vzload write /a --bytes 4M --block 64K --direct"), 300, 4000);
+  takes_below(stage, box, {{kUnlimited}, 26}, "vzload write /a --bytes 160K --block 4K --direct",
+              1850, 6000);
 }
 
 CASE(both_limits_hold_together) {
   NEEDS_LIMITS();
-  limit(stage, box, {{64 * kMega}, 100});
-  takes(time_of(stage, box, "vzload write /a --bytes 800K --block 4K --direct"), 1700, 8000);
-  limit(stage, box, {{8 * kMega}, 100'000});
-  takes(time_of(stage, box, "vzload write /a --bytes 16M --direct"), 1700, 6000);
+  takes_below(stage, box, {{64 * kMega}, 100}, "vzload write /a --bytes 800K --block 4K --direct",
+              1700, 8000);
+  takes_below(stage, box, {{8 * kMega}, 100'000}, "vzload write /a --bytes 16M --direct", 1700,
+              6000);
 }
 
 CASE(directions_are_limited_apart) {
   NEEDS_LIMITS();
-  MUST(shell_output(stage, box, "vzload write /a --bytes 16M --direct --sync"));
-  limit(stage, box, kSlow);
+  make_file(stage, box, "16M");
   // One after the other it would be four seconds.
-  takes(time_of(stage, box, "vzload read /a & vzload write /b --bytes 16M --direct; wait"), 1700,
-        3600);
+  takes_below(stage, box, kSlow, "vzload read /a & vzload write /b --bytes 16M --direct; wait",
+              1700, 3600);
 }
 
 CASE(lifted_disk_limits_no_longer_act) {
@@ -143,8 +152,9 @@ CASE(a_disk_limit_acts_on_a_running_program) {
   NEEDS_LIMITS();
   limit(stage, box, {});
   MUST(stage.kernel().processes().exec(
-      box.init, command({"/bin/sh", "-c", "vzload write /a --bytes 4M --direct --for 60 >/dev/null 2>&1 &"},
-                        {{"PATH", "/bin"}})));
+      box.init,
+      command({"/bin/sh", "-c", "vzload write /a --bytes 4M --direct --for 60 >/dev/null 2>&1 &"},
+              {{"PATH", "/bin"}})));
   MUST(stage.kernel().clock().sleep(milliseconds(300)));
   limit(stage, box, kSlow);
   MUST(stage.kernel().clock().sleep(milliseconds(300)));
@@ -266,21 +276,26 @@ CASE(weights_divide_a_busy_disk) {
   MUST(cgroups.set_io_weight(heavy.group, place, {800}));
   for (const Box* box : {&light, &heavy}) {
     limit(stage, *box, {});
-    MUST(shell_output(stage, *box, "vzload write /a --bytes 8M --direct --sync"));
+    make_file(stage, *box, "8M");
     // Several readers each, so that the disk always has something to choose from.
     MUST(shell(stage, *box,
                "for i in 1 2 3; do vzload read /a --block 64K --for 60 >/dev/null 2>&1 & done"));
   }
-  MUST(stage.kernel().clock().sleep(milliseconds(500)));
-  const IoSample light_before = sample(stage, light), heavy_before = sample(stage, heavy);
-  MUST(stage.kernel().clock().sleep(seconds(3)));
-  // A loop device's reads count once more on the disk below, for both alike.
-  const double got = static_cast<double>((sample(stage, heavy).read - heavy_before.read).value) /
-                     static_cast<double>((sample(stage, light).read - light_before.read).value + 1);
-  // The simulator divides exactly. BFQ hands out whole budgets: over seconds it strays to both sides,
-  // and what the runtime relies on is that the heavier group gets clearly more and the other some.
+  // The simulator divides exactly. BFQ hands out whole budgets: over seconds it strays to both
+  // sides, and what the runtime relies on is that the heavier group gets clearly more and the other
+  // some. On a machine whose CPUs are taken the readers leave the disk idle now and then: any of
+  // three windows may show it.
   const bool exact = MUST(stage.kernel().host().info()).backend == "sim";
   const double least = exact ? 7.5 : 2, most = exact ? 8.5 : 80;
+  double got = 0;
+  for (int window = 0; window < 3 && (got <= least || got >= most); ++window) {
+    MUST(stage.kernel().clock().sleep(milliseconds(500)));
+    const IoSample light_before = sample(stage, light), heavy_before = sample(stage, heavy);
+    MUST(stage.kernel().clock().sleep(seconds(3)));
+    // A loop device's reads count once more on the disk below, for both alike.
+    got = static_cast<double>((sample(stage, heavy).read - heavy_before.read).value) /
+          static_cast<double>((sample(stage, light).read - light_before.read).value + 1);
+  }
   BOOST_CHECK_MESSAGE(got > least && got < most, "800 : 100 gave " << got << " : 1");
 }
 

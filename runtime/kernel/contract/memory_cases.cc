@@ -64,6 +64,7 @@ CASE(a_limit_kills_inside_its_group_only) {
   hold(stage, other, 40);
   BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
   BOOST_CHECK(memory(stage, box.group).oom_kills >= 1);
+  BOOST_CHECK(memory(stage, box.group).limit_hits >= 1);
   BOOST_CHECK_EQUAL(memory(stage, other.group).oom_kills, 0);
   BOOST_CHECK(memory(stage, other.group).anonymous.value >= 40 * kMebi);
   BOOST_CHECK(MUST(stage.kernel().processes().alive(other.init)));
@@ -125,17 +126,23 @@ CASE(a_refused_limit_changes_nothing) {
   BOOST_CHECK_EQUAL(memory(stage, box.group).oom_kills, 0);
 }
 
-CASE(a_raised_limit_lets_more_in) {
+CASE(a_raised_or_lifted_limit_lets_more_in) {
   LIMITED_BOX(box, 32);
   BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "64M"})));
   MUST(stage.kernel().cgroups().set_memory(box.group, limited(128)));
   BOOST_CHECK(load(stage, box, {"memory", "--grow", "64M"}).status.success());
+  MUST(stage.kernel().cgroups().set_memory(box.group, {}));
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", "192M"}).status.success());
 }
 
-CASE(a_lifted_limit_lets_everything_in) {
-  LIMITED_BOX(box, 32);
-  MUST(stage.kernel().cgroups().set_memory(box.group, {}));
-  BOOST_CHECK(load(stage, box, {"memory", "--grow", "96M"}).status.success());
+/// A newcomer takes what is not there: it lives, one other dies, and of the others so much is left.
+void newcomer_kills_one(ContractStage& stage, const Box& box, const std::string& newcomer,
+                        std::uint64_t least, std::uint64_t below) {
+  BOOST_CHECK(load(stage, box, {"memory", "--grow", newcomer}).status.success());
+  const MemorySample after = memory(stage, box.group);
+  BOOST_CHECK_EQUAL(after.oom_kills, 1);
+  BOOST_CHECK_MESSAGE(after.anonymous.value >= least * kMebi && after.anonymous.value < below * kMebi,
+                      after.anonymous.value << " bytes are left");
 }
 
 CASE(the_largest_program_dies) {
@@ -143,31 +150,22 @@ CASE(the_largest_program_dies) {
   hold(stage, box, 48);
   hold(stage, box, 20);
   // The newcomer is far smaller than the one of 48 when the limit refuses.
-  BOOST_CHECK(load(stage, box, {"memory", "--grow", "36M"}).status.success());
-  const MemorySample after = memory(stage, box.group);
-  BOOST_CHECK_EQUAL(after.oom_kills, 1);
-  BOOST_CHECK(after.anonymous.value >= 20 * kMebi && after.anonymous.value < 40 * kMebi);
+  newcomer_kills_one(stage, box, "36M", 20, 40);
 }
 
 CASE(a_gap_of_a_twentieth_decides) {
   LIMITED_BOX(box, 128);
   hold(stage, box, 54);
   hold(stage, box, 50);
-  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());
-  const MemorySample after = memory(stage, box.group);
-  BOOST_CHECK_EQUAL(after.oom_kills, 1);
-  BOOST_CHECK(after.anonymous.value >= 50 * kMebi && after.anonymous.value < 54 * kMebi);
+  newcomer_kills_one(stage, box, "40M", 50, 54);
 }
 
 CASE(oom_score_adj_points_at_a_program) {
   LIMITED_BOX(box, 96);
   hold(stage, box, 48);
   hold(stage, box, 16, "echo 900 > /proc/self/oom_score_adj; ");
-  BOOST_CHECK(load(stage, box, {"memory", "--grow", "40M"}).status.success());
-  // The small one that offered itself went first, and the large one stayed.
-  const MemorySample after = memory(stage, box.group);
-  BOOST_CHECK_EQUAL(after.oom_kills, 1);
-  BOOST_CHECK(after.anonymous.value >= 48 * kMebi && after.anonymous.value < 60 * kMebi);
+  // The small one that offered itself goes first, and the large one stays.
+  newcomer_kills_one(stage, box, "40M", 48, 60);
 }
 
 CASE(oom_score_adj_is_inherited_and_shown) {
@@ -187,32 +185,29 @@ CASE(oom_score_adj_takes_a_thousand_at_most) {
                     "0");
 }
 
-CASE(the_limit_of_an_outer_group_holds_for_the_inner) {
-  Cgroups& cgroups = stage.kernel().cgroups();
-  MUST(cgroups.create({"outer"}));
-  NEEDS(stage, memory_limit, cgroups.set_memory({"outer"}, limited(48)));
-  MUST(cgroups.set_memory({"outer"}, limited(48)));
-  MUST(cgroups.create({"outer/inner"}));
+/// A box in the group "outer/inner".
+Box nested_box(ContractStage& stage, std::vector<std::string> argv) {
+  for (const char* const group : {"outer", "outer/inner"})
+    MUST(stage.kernel().cgroups().create({group}));
   Box box = MUST(make_root(stage, "c1"));
   box.group = {"outer/inner"};
-  SpawnSpec spec = box_spec(box, {"/bin/sleep", "1000"});
-  spec.cgroup = box.group;
-  box.init = MUST(stage.kernel().processes().spawn(spec));
+  box.init = MUST(stage.kernel().processes().spawn(box_spec(box, std::move(argv))));
+  return box;
+}
+
+CASE(the_limit_of_an_outer_group_holds_for_the_inner) {
+  const Box box = nested_box(stage, {"/bin/sleep", "1000"});
+  Cgroups& cgroups = stage.kernel().cgroups();
+  NEEDS(stage, memory_limit, cgroups.set_memory({"outer"}, limited(48)));
+  MUST(cgroups.set_memory({"outer"}, limited(48)));
   BOOST_CHECK(was_killed(load(stage, box, {"memory", "--grow", "100M"})));
   BOOST_CHECK(memory(stage, {"outer"}).peak.value <= 48 * kMebi);
 }
 
 CASE(an_outer_group_counts_the_memory_of_the_inner) {
-  Cgroups& cgroups = stage.kernel().cgroups();
-  MUST(cgroups.create({"outer"}));
-  MUST(cgroups.create({"outer/inner"}));
-  Box box = MUST(make_root(stage, "c1"));
-  box.group = {"outer/inner"};
-  SpawnSpec spec = box_spec(box, {"/bin/vzload", "memory", "--grow", "20M", "--hold", "1000"});
-  spec.cgroup = box.group;
-  MUST(stage.kernel().processes().spawn(spec));
+  const Box box = nested_box(stage, {"/bin/vzload", "memory", "--grow", "20M", "--hold", "1000"});
   BOOST_CHECK(eventually(stage, seconds(20), [&] {
-    return memory(stage, {"outer/inner"}).anonymous.value >= 20 * kMebi;
+    return memory(stage, box.group).anonymous.value >= 20 * kMebi;
   }));
   BOOST_CHECK(memory(stage, {"outer"}).anonymous.value >= 20 * kMebi);
 }
@@ -427,13 +422,33 @@ CASE(the_most_tasks_at_a_time_are_remembered) {
   BOOST_CHECK(*sample.pids_peak >= 4 && *sample.pids_peak >= sample.pids);
 }
 
-CASE(open_files_are_limited_from_the_start) {
-  const Box box = MUST(make_box(stage, "c1"));
+/// A box whose init may open 64 files.
+Box box_of_64_files(ContractStage& stage) {
+  Box box = MUST(make_box(stage, "c1"));
   SpawnSpec spec = box_spec(box, {"/bin/sleep", "1000"});
   spec.limits = {{ResourceLimit::Kind::open_files, 64, 64}};
-  Box running = box;
-  running.init = MUST(stage.kernel().processes().spawn(spec));
-  BOOST_CHECK_EQUAL(MUST(shell_output(stage, running, "ulimit -n")), "64");
+  box.init = MUST(stage.kernel().processes().spawn(spec));
+  return box;
+}
+
+CASE(open_files_are_limited_from_the_start) {
+  BOOST_CHECK_EQUAL(MUST(shell_output(stage, box_of_64_files(stage), "ulimit -n")), "64");
+}
+
+CASE(more_open_files_than_the_limit_are_refused) {
+  const Box box = box_of_64_files(stage);
+  // Three of the 64 are the standard streams.
+  BOOST_CHECK(load(stage, box, {"files", "--count", "61"}).status.success());
+  const ExecOutcome refused = load(stage, box, {"files", "--count", "62"});
+  BOOST_CHECK_EQUAL(refused.status.value, 1);
+  BOOST_CHECK_MESSAGE(refused.err.find("after 61 files: Too many open files") != std::string::npos,
+                      refused.err);
+}
+
+CASE(open_files_are_counted_for_each_process) {
+  const Box box = box_of_64_files(stage);
+  MUST(shell_output(stage, box,
+                    "vzload files --count 50 --hold 1 >/dev/null & vzload files --count 50 && wait"));
 }
 
 }  // namespace
