@@ -91,7 +91,7 @@ BOOST_AUTO_TEST_CASE(what_is_no_command_line_is_refused_with_a_code_and_a_hint) 
   const std::tuple<const char*, int, const char*> cases[] = {
       {"", 20, "vzctl start 101"},
       {"strat 101", 20, "start"},
-      {"suspend 101", 20, "not part of this release"},
+      {"console 101", 20, "not part of this release"},
       {"start", 20, "needs the number or name"},
       {"start 101 102", 20, "unexpected word"},
       {"start 101 --wiat", 19, "--wait"},
