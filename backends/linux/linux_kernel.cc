@@ -52,7 +52,7 @@ class LinuxKernel final : public Kernel {
     } else {
       channels_ = std::make_unique<NoChannels>();
     }
-    checkpoints_ = make_checkpoints(options_, *processes_);
+    checkpoints_ = make_checkpoints(options_, *cgroups_);
     host_ = make_host(options_, *quotas_);
     return {};
   }

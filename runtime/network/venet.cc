@@ -230,11 +230,17 @@ Status remove_addresses(Kernel& kernel, CtId id, ProcessRef init,
 }
 
 Result<Effect> disconnect(Kernel& kernel, CtId id) {
-  const std::string device = node_device(id);
-  TH_ASSIGN(const std::optional<LinkInfo> there, kernel.links().find(NetScope::node(), device));
-  if (!there) return Effect::none;
-  TH_TRY(kernel.links().set_up(NetScope::node(), device, false));
-  return Effect::changed;
+  Effect effect = Effect::none;
+  TH_ASSIGN(const std::vector<Route> routes, kernel.links().routes(NetScope::node()));
+  for (const Route& route : routes) {
+    if (route.device != node_device(id) ||
+        !(route.destination == IpPrefix::host(route.destination.address)) ||
+        is_link_local(route.destination.address))
+      continue;
+    TH_TRY(kernel.links().remove_route(NetScope::node(), route.destination));
+    effect = Effect::changed;
+  }
+  return effect;
 }
 
 Status reconnect(Kernel& kernel, CtId id, ProcessRef init) {

@@ -43,8 +43,9 @@ Status add_addresses(Kernel& kernel, CtId id, ProcessRef init, std::span<const I
 Status remove_addresses(Kernel& kernel, CtId id, ProcessRef init,
                         std::span<const IpPrefix> addresses);
 
-/// Takes the node's end down: nothing goes in or out, and nobody is told. Effect::none when the
-/// container has no device.
+/// Takes the node's routes to the container away: nothing reaches it, and its peers' connections wait
+/// rather than break. The device stays up: a checkpoint of routes whose carrier is lost cannot be
+/// restored. Effect::none when there were none.
 Result<Effect> disconnect(Kernel& kernel, CtId id);
 
 /// The node's half of the container's network again, from what the container has inside: after
