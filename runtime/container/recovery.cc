@@ -66,8 +66,7 @@ Status recover_suspend(Context& context, CtId id, const Intent& intent) {
   if (dump == intent.facts.end()) return {};
   TH_ASSIGN(const std::optional<FileInfo> whole, context.kernel().files().stat(dump->second));
   if (!whole) return cancel_suspend(context, id, dump->second, says_yes(intent, "paused"));
-  TH_TRY(tear_down(context, id, /*unmount=*/true));
-  return {};
+  return end_dumped(context, id);
 }
 
 /// A dump that was set aside is used up: then the container goes on. Otherwise nothing of it has

@@ -134,7 +134,7 @@ Status kill_dumped(Context& context, CtId id) {
   intent.durable = false;
   const std::string journal = context.node.journal_file(id);
   TH_TRY(write_intent(context.kernel(), journal, intent));
-  TH_TRY(tear_down(context, id, /*unmount=*/true));
+  TH_TRY(end_dumped(context, id));
   TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/false));
   context.reporter.say("Container is suspended");
   return {};
@@ -173,8 +173,8 @@ Status whole(Context& context, const Running& running, const SuspendOptions& opt
     return error;
   }
   context.reporter.say("\tkill...");
-  if (Result<Effect> ended = tear_down(context, id, /*unmount=*/true); !ended) {
-    if (ended.error().code == ErrorCode::node_down) return ended.error();
+  if (Status ended = end_dumped(context, id); !ended) {
+    if (ended.error().code == ErrorCode::node_down) return ended;
     return with_default_exit_code(std::move(ended).error(), ExitCode::suspend_failed);
   }
   TH_TRY(clear_intent(kernel, journal, /*durable=*/true));
@@ -183,6 +183,12 @@ Status whole(Context& context, const Running& running, const SuspendOptions& opt
 }
 
 }  // namespace
+
+Status end_dumped(Context& context, CtId id) {
+  TH_TRY(network::tear_down(context.kernel(), id));
+  TH_TRY(tear_down(context, id, /*unmount=*/true));
+  return {};
+}
 
 Status cancel_suspend(Context& context, CtId id, const std::string& dump, bool stays_paused) {
   Kernel& kernel = context.kernel();

@@ -22,7 +22,7 @@
 #include "backends/linux/process/identity.h"
 #include "backends/linux/process/proc_view.h"
 #include "backends/linux/process/records.h"
-#include "backends/linux/process/small_file.h"
+#include "backends/linux/run_tool.h"
 #include "backends/linux/unique_fd.h"
 
 namespace twinhull::linux_backend {
@@ -253,6 +253,10 @@ Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec, const std
 
 void LinuxCheckpoints::clear(const RestoreSpec& spec) {
   static_cast<void>(cgroups_.kill_all(spec.cgroup));
+  // They go with their namespace a while later: the next attempt must not meet them.
+  for (const VethEnds& ends : spec.devices)
+    if (::if_nametoindex(ends.node.c_str()) != 0)
+      static_cast<void>(run_tool({"ip", "link", "del", "dev", ends.node}, "checkpoints.restore"));
 }
 
 Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {

@@ -9,12 +9,13 @@
 namespace twinhull::sim {
 namespace {
 
-// What a dump or a restore takes beside the memory (feasibility D; CRIU 4.2): starting the tool, the
-// namespaces, the network's lock.
-constexpr Duration kFixedDump = milliseconds(180);
-constexpr Duration kFixedRestore = milliseconds(220);
+// What a dump or a restore takes beside the memory, measured with CRIU 4.2 on Linux 6.18: the tool's
+// own start, the namespaces, the network's lock; memory comes back much slower than it goes.
+constexpr Duration kFixedDump = milliseconds(150);
+constexpr Duration kFixedRestore = milliseconds(130);
 constexpr Duration kFixedPreDump = milliseconds(30);
 constexpr Duration kTask = milliseconds(3);       ///< parasite in, state out; or fork and state in
+constexpr std::uint64_t kRestoreRate = std::uint64_t{256} << 20U;  ///< pages into processes, bytes/s
 constexpr Duration kFreezeBase = milliseconds(1);
 constexpr Duration kFreezeTask = microseconds(100);
 constexpr std::uint64_t kCopyRate = std::uint64_t{1} << 30U;     ///< pages to the page cache, bytes/s
@@ -49,7 +50,7 @@ class SimCheckpoints final : public Checkpoints {
     TH_ASSIGN(const std::string text, read_state(node(), spec.images, inventory));
     TH_ASSIGN(CapturedContainer state, parse_state(text, spec.images));
     const auto tasks = static_cast<std::int64_t>(state.processes.size());
-    TH_TRY(gate_.work(kFixedRestore + tasks * kTask + at_rate(to_bytes(inventory.total), kCopyRate),
+    TH_TRY(gate_.work(kFixedRestore + tasks * kTask + at_rate(to_bytes(inventory.total), kRestoreRate),
                       kCall, spec.label));
     TH_TRY(check_target(spec));  // somebody else may have been quicker
     const std::string& group = spec.cgroup.text;
