@@ -94,7 +94,8 @@ BOOST_AUTO_TEST_CASE(the_tools_group_has_a_reserved_number) {
   const auto node = [](const std::string& text) {
     return interpret_node_config(ConfigFile::parse(text, "vz.conf").value(), Layout{});
   };
-  BOOST_TEST(node("VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=512M\n").value().tools_memory.value == 512U << 20);
+  BOOST_TEST(node("VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=512M\n").value().tools_memory.value ==
+             512U << 20);
   BOOST_TEST(node("VZ_TOOLS_MEMLIMIT=0\n").value().tools_group == 0U);
   for (const char* bad : {"VZ_TOOLS_BCID=101\n", "VZ_TOOLS_BCID=x\n", "VZ_TOOLS_MEMLIMIT=512M\n",
                           "VZ_TOOLS_BCID=2\nVZ_TOOLS_MEMLIMIT=1M\n"})

@@ -37,8 +37,9 @@ const std::vector<Parameter>& table() {
        .parse = values::cpulimit},
       {.option = "burst-cpu-avg-usage",
        .key = "BURST_CPU_AVG_USAGE",
-       .syntax = "per cent of the CPU limit (or of the node) from 0 to 100: when the average use is "
-                 "above it, vzasysd imposes --burst_cpulimit; 0 = never",
+       .syntax =
+           "per cent of the CPU limit (or of the node) from 0 to 100: when the average use is "
+           "above it, vzasysd imposes --burst_cpulimit; 0 = never",
        .area = cpu,
        .resource = true,
        .parse = values::burst_average},

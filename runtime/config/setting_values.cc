@@ -145,7 +145,8 @@ Result<std::optional<CpuLimitSetting>> parse_cpu_limit(std::string_view text) {
     number.remove_suffix(1);
   }
   // 8192 CPUs of 100 % each, or of 10 GHz each: nothing real is refused.
-  const std::uint64_t most = limit.unit == CpuLimitSetting::Unit::percent ? kMostCpuPercent : 81920000;
+  const std::uint64_t most =
+      limit.unit == CpuLimitSetting::Unit::percent ? kMostCpuPercent : 81920000;
   const auto value = parse_number(number, 0, most);
   if (!value) {
     return fail(ErrorCode::invalid_argument, "config.cpulimit", fmt::format("\"{}\"", text),

@@ -133,8 +133,9 @@ Status restore_map(Context& context, CtId id) {
   // Recovery of "set" does the same: there is nothing to take back.
   TH_TRY(set_name(context.kernel(), context.layout(), id, settings.name));
   TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/true));
-  context.reporter.say(settings.name.empty() ? "Container " + id.text() + " has no name"
-                                             : "Name of Container " + id.text() + ": " + settings.name);
+  context.reporter.say(settings.name.empty()
+                           ? "Container " + id.text() + " has no name"
+                           : "Name of Container " + id.text() + ": " + settings.name);
   return {};
 }
 

@@ -150,8 +150,8 @@ Status apply_live_disk(Context& context, const CtSettings& before, const CtSetti
 
 Status apply_live(Context& context, const CtSettings& before, const CtSettings& after,
                   ProcessRef init, UndoList& undo) {
-  // Registered first, so that it is undone last: a limit that lets no script inside run must be gone
-  // before one can put the files back.
+  // Registered first, so that it is undone last: a limit that lets no script inside run must be
+  // gone before one can put the files back.
   const auto begun = std::make_shared<bool>(false);
   undo.add(UndoList::When::on_failure, "the files inside",
            [&context, &before, &after, init, begun]() -> Status {

@@ -182,7 +182,12 @@ class Application {
       report_.lines.push_back(fmt::format("Set up iolimit: {}", kept->bandwidth.value));
     }
     if (plan_.io.operations != kUnlimited) {
-      report_.lines.push_back(fmt::format("Set up iopslimit: {}", kept->operations));
+      const std::uint64_t acts = acting_operations(kept->operations);
+      report_.lines.push_back(
+          fmt::format("Set up iopslimit: {}", kept->operations) +
+          (acts == kept->operations
+               ? ""
+               : fmt::format(" (the kernel allows whole operations each 100 ms: it acts as {})", acts)));
     }
     return {};
   }

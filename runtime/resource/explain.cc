@@ -295,6 +295,8 @@ void tell_iopslimit(Telling t) {
   const std::uint64_t limit = t.facts.settings.iopslimit.value_or(0);
   t.out.asked = limit == 0 ? std::string("unlimited") : std::to_string(limit) + "/s";
   t.out.meaning = "at most so many reads, and so many writes, a second";
+  if (const std::uint64_t acts = acting_operations(limit); acts != limit)
+    t.out.meaning += fmt::format("; the kernel allows whole ones each 100 ms, so it acts as {}", acts);
   if (t.facts.kept) t.out.kept = kNoDisk;
   if (t.facts.kept && t.facts.kept->io) {
     const std::uint64_t kept = t.facts.kept->io->operations;

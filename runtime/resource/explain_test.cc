@@ -2,6 +2,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "runtime/resource/resources.h"
+
 namespace {
 
 using namespace twinhull;
@@ -98,12 +100,14 @@ BOOST_AUTO_TEST_CASE(what_the_kernel_keeps_and_did_is_told) {
 BOOST_AUTO_TEST_CASE(a_burst_limit_in_force_says_why) {
   Facts facts("CPULIMIT=\"80\"\nBURST_CPULIMIT=\"20\"\n", "BURST_CPU_AVG_USAGE=50\n");
   BOOST_TEST(facts.one("cpulimit").meaning.find("burst") == std::string::npos);
-  BOOST_TEST(facts.one("burst-cpu-avg-usage").source == "/etc/vz/vz.conf line 1, BURST_CPU_AVG_USAGE=\"50\"");
+  BOOST_TEST(facts.one("burst-cpu-avg-usage").source ==
+             "/etc/vz/vz.conf line 1, BURST_CPU_AVG_USAGE=\"50\"");
   BOOST_TEST(facts.one("burst-cpulimit").meaning.starts_with("not in force"));
   BOOST_REQUIRE(facts.effective.set("BURST_IMPOSED", "6312 300"));
-  BOOST_TEST(facts.one("cpulimit").meaning.ends_with(
-      "now it is held to the burst limit of 20 %, because it used 63.12 % of its limit on average "
-      "over 300.0 s, more than BURST_CPU_AVG_USAGE=50"));
+  BOOST_TEST(facts.one("cpulimit")
+                 .meaning.ends_with("now it is held to the burst limit of 20 %, because it used "
+                                    "63.12 % of its limit on average "
+                                    "over 300.0 s, more than BURST_CPU_AVG_USAGE=50"));
   BOOST_TEST(facts.one("burst-cpu-avg-usage").hit == "the burst limit is in force");
   // Shown without being asked for, though there is no CPULIMIT.
   Facts bare("BURST_CPULIMIT=\"20\"\nBURST_CPU_AVG_USAGE=50\n");
@@ -139,6 +143,7 @@ BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   BOOST_TEST(facts.one("ioprio").kept == "weight 160");
   BOOST_TEST(facts.one("iolimit").kept == "1 MiB/s");
   BOOST_TEST(facts.one("iopslimit").kept == "50/s");
+  BOOST_TEST(facts.one("iopslimit").meaning.find("acts as") == std::string::npos);
   facts.kept->io = IoLimit{};
   facts.kept->io_weight.reset();
   facts.kept->memory_high = Bytes{kUnlimited};
@@ -150,6 +155,10 @@ BOOST_AUTO_TEST_CASE(every_limit_has_its_kernel_line) {
   BOOST_TEST(facts.one("ioprio").kept == "nothing: the disk of the private area heeds no weights");
   BOOST_TEST(facts.one("iolimit").kept == "no limit");
   BOOST_TEST(facts.one("iopslimit").kept == "no limit");
+  BOOST_TEST(acting_operations(0) == 0U);
+  BOOST_TEST(acting_operations(9) == 9U);
+  BOOST_TEST(acting_operations(59) == 50U);
+  BOOST_TEST(acting_operations(kUnlimited) == kUnlimited);
   facts.kept->io.reset();
   BOOST_TEST(facts.one("iolimit").kept == "nothing: no disk of this node holds the private area");
   facts.kept.reset();

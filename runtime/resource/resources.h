@@ -16,6 +16,13 @@
 
 namespace twinhull::resource {
 
+/// What an operations limit comes to: the throttle of Linux allows whole operations in each slice of
+/// 100 ms, and what is over is lost: 15 a second act as 10. Below 10 it strays to both sides, and the
+/// limit itself is returned.
+constexpr std::uint64_t acting_operations(std::uint64_t limit) {
+  return limit < 10 || limit == kUnlimited ? limit : limit / 10 * 10;
+}
+
 /// CPUUNITS 8…500000 (default 1000) on the kernel's scale, where 1000 units = 1024 shares.
 /// Rounds to the nearest; never below 2, the kernel's least; at most 262144.
 CpuShares to_shares(CpuUnits units);

@@ -10,9 +10,9 @@ namespace {
 
 const std::vector<std::string>& programs() {
   static const std::vector<std::string> names = {
-      "vzctl",        "vzlist",     "vzmigrate",  "vzubc",  "vzsplit",    "vzcfgscale", "vzcfgvalidate",
-      "vzasysd",      "vzstat",
-      "vzcfgconvert", "vzcpucheck", "vzmemcheck", "vzcalc", "vzcheckovr", "vzdiskcheck"};
+      "vzctl",      "vzlist",        "vzmigrate", "vzubc",      "vzsplit",
+      "vzcfgscale", "vzcfgvalidate", "vzasysd",   "vzstat",     "vzcfgconvert",
+      "vzcpucheck", "vzmemcheck",    "vzcalc",    "vzcheckovr", "vzdiskcheck"};
   return names;
 }
 

@@ -58,7 +58,7 @@ bool changes_containers(const std::vector<std::string>& argv) {
   if (argv[0] != "vzctl") return false;
   if (argv.size() < 2) return false;
   static const std::set<std::string> readers = {"exec",  "exec2",  "exec3",
-                                              "enter", "status", "explain"};
+                                                "enter", "status", "explain"};
   return !readers.contains(argv[1]);
 }
 

@@ -138,7 +138,8 @@ class Look {
 
   /// Whether the kernel holds the container to what the settings say.
   Result<bool> holds(const CtSettings& settings) {
-    TH_ASSIGN(const CgroupLimits kept, kernel_.cgroups().limits(container::group_of(settings.id), ""));
+    TH_ASSIGN(const CgroupLimits kept,
+              kernel_.cgroups().limits(container::group_of(settings.id), ""));
     TH_ASSIGN(const resource::ResourcePlan plan, resource::plan_resources(settings, host_));
     return kept.quota == plan.quota;
   }
