@@ -7,13 +7,18 @@
 
 namespace twinhull::container {
 
-/// DUMPDIR/Dump.CTID holds `images`, a directory of the Checkpoints port, and `container`, KEY=value
-/// lines about the container that they are of. It exists whole or not at all: it is built as
-/// Dump.CTID.new, and set aside as Dump.CTID.done at the moment from which on it must not be used.
+/// DUMPDIR/Dump.CTID holds `images`, a directory of the Checkpoints port, and `container`,
+/// KEY=value lines about the container that they are of. It exists whole or not at all: it is built
+/// as Dump.CTID.new, and set aside as Dump.CTID.done at the moment from which on it must not be
+/// used.
 std::string dump_path(const NodeConfig& node, CtId id);
 std::string dump_images(const std::string& dump);
-inline std::string unfinished_dump(const std::string& dump) { return dump + ".new"; }
-inline std::string spent_dump(const std::string& dump) { return dump + ".done"; }
+inline std::string unfinished_dump(const std::string& dump) {
+  return dump + ".new";
+}
+inline std::string spent_dump(const std::string& dump) {
+  return dump + ".done";
+}
 
 /// What `container` says.
 struct DumpFacts {

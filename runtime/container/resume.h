@@ -12,9 +12,9 @@ namespace twinhull::container {
 /// no more than the last when the container is down.
 Status cancel_suspend(Context& context, CtId id, const std::string& dump, bool stays_paused);
 
-/// Ends a frozen container whose dump is whole, and takes everything of it from the kernel. Its device
-/// goes first: dying processes close their connections, and the peers must not hear of it. Can be
-/// repeated.
+/// Ends a frozen container whose dump is whole, and takes everything of it from the kernel. Its
+/// device goes first: dying processes close their connections, and the peers must not hear of it.
+/// Can be repeated.
 Status end_dumped(Context& context, CtId id);
 
 /// A container that was made again and stands still goes on. Can be repeated; nothing when it is

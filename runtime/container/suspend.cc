@@ -62,8 +62,9 @@ Status sync_files(Context& context, ProcessRef init) {
   const Result<ExecOutcome> done = context.kernel().processes().exec(init, sync);
   if (!done && ends_everything(done.error())) return done.error();
   if (!done || !done->status.success())
-    context.reporter.warn("the files of the container could not be synced: a power cut may now "
-                          "part them from the suspended state");
+    context.reporter.warn(
+        "the files of the container could not be synced: a power cut may now "
+        "part them from the suspended state");
   return {};
 }
 
@@ -85,8 +86,7 @@ Status write_dump(Context& context, const Running& running, const std::string& d
   DumpSpec spec;
   spec.images = dump_images(fresh);
   spec.after = AfterDump::stay_frozen;
-  if (facts.has_network)
-    spec.devices = {{network::kContainerDevice, network::node_device(id)}};
+  if (facts.has_network) spec.devices = {{network::kContainerDevice, network::node_device(id)}};
   TH_ASSIGN(const DumpResult written, kernel.checkpoints().dump(running.init, spec));
   context.reporter.detail("wrote " + std::to_string(written.images.value) + " bytes, " +
                           std::to_string(written.written.value) + " pages of memory");
@@ -207,7 +207,8 @@ Status suspend(Context& context, CtId id, const SuspendOptions& options) {
   if (options.phase != SuspendPhase::thaw) {
     TH_ASSIGN(const Support support, kernel.host().supports(Feature::checkpoint));
     if (!support.available)
-      return refusal(id, "this node has no checkpoints: " + support.reason, ErrorCode::not_supported)
+      return refusal(id, "this node has no checkpoints: " + support.reason,
+                     ErrorCode::not_supported)
           .with_hint("stop it instead, or freeze it with: vzctl pause " + id.text());
   }
   const std::string dump =

@@ -13,7 +13,8 @@
 namespace twinhull {
 
 /// A veth pair across the border of a container. Its end inside is part of the images: name, MAC,
-/// addresses, routes. The node's end is not: restore makes it anew, down, and the caller connects it.
+/// addresses, routes. The node's end is not: restore makes it anew, down, and the caller connects
+/// it.
 struct VethEnds {
   std::string inside;  ///< device in the container
   std::string node;    ///< the other end's name on the node
@@ -35,9 +36,9 @@ enum class AfterDump : std::uint8_t {
 };
 
 struct DumpSpec {
-  std::string images;              ///< empty directory
-  std::string parent;              ///< images of the latest pre-dump, beside `images`; empty = none
-  std::vector<VethEnds> devices;   ///< every device inside but the loopback
+  std::string images;             ///< empty directory
+  std::string parent;             ///< images of the latest pre-dump, beside `images`; empty = none
+  std::vector<VethEnds> devices;  ///< every device inside but the loopback
   AfterDump after = AfterDump::kill;
 };
 
@@ -54,9 +55,9 @@ struct DumpResult {
 };
 
 struct RestoreSpec {
-  std::string label;              ///< as SpawnSpec::label
-  std::string root;               ///< mounted root directory, with the files of the time of the dump
-  CgroupPath cgroup;              ///< exists and is empty
+  std::string label;  ///< as SpawnSpec::label
+  std::string root;   ///< mounted root directory, with the files of the time of the dump
+  CgroupPath cgroup;  ///< exists and is empty
   std::string images;
   std::vector<VethEnds> devices;  ///< as at the dump; the node's ends may have other names
   bool frozen = false;            ///< nothing runs until Cgroups::thaw
@@ -64,7 +65,7 @@ struct RestoreSpec {
 
 struct RestoreResult {
   ProcessRef init;
-  Pages pages;         ///< read from the images and their parents
+  Pages pages;  ///< read from the images and their parents
   Duration took{0};
   bool operator==(const RestoreResult&) const = default;
 };
@@ -86,11 +87,11 @@ class Checkpoints {
   /// (images), not_supported (no Feature::dirty_tracking), busy (see dump).
   virtual Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) = 0;
 
-  /// Writes everything. Errors: not_running; not_found (images, parent); not_empty (images); corrupt
-  /// (parent); invalid_argument (`devices` does not name exactly the devices inside); busy (for now:
-  /// a command of vzctl exec runs inside, a connection is being made); not_supported (what a process
-  /// holds leads out of the container or cannot be saved: an external socket or pipe, a device, a
-  /// file on a mount of others); failed (another cause of the tool).
+  /// Writes everything. Errors: not_running; not_found (images, parent); not_empty (images);
+  /// corrupt (parent); invalid_argument (`devices` does not name exactly the devices inside); busy
+  /// (for now: a command of vzctl exec runs inside, a connection is being made); not_supported
+  /// (what a process holds leads out of the container or cannot be saved: an external socket or
+  /// pipe, a device, a file on a mount of others); failed (another cause of the tool).
   virtual Result<DumpResult> dump(ProcessRef init, const DumpSpec& spec) = 0;
 
   /// Makes the container of the images run. Returns when it does, or would but for `frozen`.

@@ -119,7 +119,7 @@ Result<GroupPlace> LinuxCheckpoints::examine(std::string_view operation, Process
   TH_ASSIGN(GroupPlace place, group_of_init(options_, init, operation));
   TH_TRY(check_images(operation, images));
   if (!parent.empty()) {
-    struct stat facts{};
+    struct stat facts {};
     if (::stat(parent.c_str(), &facts) != 0)
       return system_error(operation, parent, errno, "the images of the round before");
     if (::stat((parent + kInventory).c_str(), &facts) != 0 ||
@@ -161,8 +161,15 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
   const bool freezes = !was_frozen && spec.after == AfterDump::stay_frozen;
   if (freezes) TH_TRY(cgroups_.freeze(place.group));
 
-  Words words = {"dump", "--tree", std::to_string(init.pid), "--manage-cgroups=soft",
-                 "--tcp-established", "--network-lock", "nftables", "--file-locks", "--ghost-limit",
+  Words words = {"dump",
+                 "--tree",
+                 std::to_string(init.pid),
+                 "--manage-cgroups=soft",
+                 "--tcp-established",
+                 "--network-lock",
+                 "nftables",
+                 "--file-locks",
+                 "--ghost-limit",
                  kGhostLimit};
   if (was_frozen || freezes) words.insert(words.end(), {"--freeze-cgroup", place.freezer});
   if (spec.after != AfterDump::kill) words.emplace_back("--leave-running");
@@ -197,7 +204,7 @@ Result<ImageNotes> LinuxCheckpoints::check_target(const RestoreSpec& spec) {
   if (former)
     return fail(ErrorCode::already_running, kCall, spec.label,
                 fmt::format("process {} is its init already", former->pid));
-  struct stat facts{};
+  struct stat facts {};
   if (::stat(spec.root.c_str(), &facts) != 0)
     return system_error(kCall, spec.root, errno, "the root directory");
   TH_ASSIGN(const auto members, cgroups_.processes(spec.cgroup));
@@ -209,7 +216,7 @@ Result<ImageNotes> LinuxCheckpoints::check_target(const RestoreSpec& spec) {
     if (::stat((at + kInventory).c_str(), &facts) != 0)
       return fail(ErrorCode::corrupt, kCall, at + kInventory,
                   "the inventory is missing: the dump was not completed");
-    struct stat link{};
+    struct stat link {};
     if (::lstat((at + "/parent").c_str(), &link) != 0) break;
     std::error_code error;
     at = fs::canonical(at + "/parent", error);
@@ -226,14 +233,14 @@ Result<ImageNotes> LinuxCheckpoints::check_target(const RestoreSpec& spec) {
   return notes;
 }
 
-Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec, const std::string& pid_file) {
+Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec,
+                                              const std::string& pid_file) {
   constexpr std::string_view kCall = "checkpoints.restore";
   const std::string text = read_file(pid_file);
   std::int32_t pid = 0;
   std::from_chars(text.data(), text.data() + text.size(), pid);
   const auto init = pid > 0 ? process_of(pid) : std::nullopt;
-  if (!init)
-    return fail(ErrorCode::failed, kCall, spec.label, "the restored init ended at once");
+  if (!init) return fail(ErrorCode::failed, kCall, spec.label, "the restored init ended at once");
   TH_TRY(records_.add(spec.label, *init));
   if (spec.frozen) {
     // criu left every process stopped: in a frozen group they may go on, and do not.
@@ -266,9 +273,19 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
   TH_ASSIGN(const ImageNotes notes, check_target(spec));
   const std::string pid_file = fmt::format("{}/{}.restored", options_.run_directory, spec.label);
   ::unlink(pid_file.c_str());
-  Words words = {"restore", "--restore-detached", "--root", spec.root, "--manage-cgroups=soft",
-                 "--tcp-established", "--network-lock", "nftables", "--file-locks", "--ghost-limit",
-                 kGhostLimit, "--pidfile", pid_file};
+  Words words = {"restore",
+                 "--restore-detached",
+                 "--root",
+                 spec.root,
+                 "--manage-cgroups=soft",
+                 "--tcp-established",
+                 "--network-lock",
+                 "nftables",
+                 "--file-locks",
+                 "--ghost-limit",
+                 kGhostLimit,
+                 "--pidfile",
+                 pid_file};
   const std::string group = "/" + options_.cgroup_prefix + "/" + spec.cgroup.text;
   if (group != notes.group) words.insert(words.end(), {"--cgroup-root", group});
   if (spec.frozen) words.emplace_back("--leave-stopped");

@@ -24,8 +24,8 @@ constexpr std::array kSystem = {"/usr/local/sbin/criu", "/usr/local/bin/criu", "
 constexpr std::uint64_t kFullDisk = std::uint64_t{1} << 20;
 
 /// Said in every run, or by helpers whose absence does no harm.
-constexpr std::string_view kHarmless[] = {"RLIMIT_NOFILE",  "tables", "exited, status=",
-                                          "ddress already assigned", "kdat cache"};
+constexpr std::string_view kHarmless[] = {
+    "RLIMIT_NOFILE", "tables", "exited, status=", "ddress already assigned", "kdat cache"};
 
 struct Pattern {
   std::string_view text;
@@ -44,12 +44,9 @@ constexpr Pattern kDumpPatterns[] = {
     {"in-flight", ErrorCode::busy},
 };
 constexpr Pattern kRestorePatterns[] = {
-    {"No space left", ErrorCode::no_space},
-    {"Cannot allocate memory", ErrorCode::no_memory},
-    {"File exists", ErrorCode::exists},
-    {"Unable to open", ErrorCode::corrupt},
-    {"Bad magic", ErrorCode::corrupt},
-    {"Unexpected EOF", ErrorCode::corrupt},
+    {"No space left", ErrorCode::no_space}, {"Cannot allocate memory", ErrorCode::no_memory},
+    {"File exists", ErrorCode::exists},     {"Unable to open", ErrorCode::corrupt},
+    {"Bad magic", ErrorCode::corrupt},      {"Unexpected EOF", ErrorCode::corrupt},
 };
 
 std::string read_file(const std::string& path) {
@@ -75,7 +72,8 @@ Duration microseconds_after(std::string_view output, std::string_view name) {
 
 Support ask(const std::string& criu, Feature feature) {
   std::vector<std::string> words = {criu, "check"};
-  if (feature == Feature::dirty_tracking) words.insert(words.end(), {"--feature", "mem_dirty_track"});
+  if (feature == Feature::dirty_tracking)
+    words.insert(words.end(), {"--feature", "mem_dirty_track"});
   const auto outcome = run_tool(words, "host.supports");
   if (!outcome) return {false, criu + ": " + outcome.error().detail};
   if (outcome->exit_code == 0) return {true, criu};
@@ -168,7 +166,7 @@ Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string
   const std::string path = images + "/" + log;
   std::string cause = cause_in_log(read_file(path));
   if (cause.empty()) cause = cause_in_log(outcome.output);
-  struct statvfs space{};
+  struct statvfs space {};
   const bool full = ::statvfs(images.c_str(), &space) == 0 &&
                     std::uint64_t{space.f_bavail} * space.f_frsize < kFullDisk;
   if (dump && full) return fail(ErrorCode::no_space, operation, images, "the disk is full");

@@ -21,8 +21,8 @@ std::string find_criu(const NodeOptions& options);
 Support criu_support(const NodeOptions& options, Feature feature);
 
 /// The line of a log that tells why criu gave up, without its time and place in the source; empty
-/// when there is none. Complaints that criu makes anyway (about limits, and iptables programs that a
-/// node with nftables lacks) are passed over.
+/// when there is none. Complaints that criu makes anyway (about limits, and iptables programs that
+/// a node with nftables lacks) are passed over.
 std::string cause_in_log(std::string_view log);
 
 /// What kind of refusal a cause is.

@@ -17,8 +17,8 @@ namespace twinhull::linux_backend {
 namespace {
 
 constexpr std::string_view kMagic = "twinhull-images-1";
-constexpr std::string_view kOfModules[] = {"lo",       "tunl0",    "gre0",    "gretap0", "erspan0",
-                                           "ip_vti0",  "ip6_vti0", "sit0",    "ip6tnl0", "ip6gre0"};
+constexpr std::string_view kOfModules[] = {"lo",      "tunl0",    "gre0", "gretap0", "erspan0",
+                                           "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0"};
 
 std::string comm_of(std::int32_t pid) {
   auto name = read_small_file(fmt::format("/proc/{}/comm", pid)).value_or("?\n");
@@ -85,8 +85,8 @@ std::vector<std::string> views_in(std::string_view mountinfo) {
   return names;
 }
 
-Status compare_devices(const std::vector<VethEnds>& devices, const std::vector<std::string>& present,
-                       std::string_view operation) {
+Status compare_devices(const std::vector<VethEnds>& devices,
+                       const std::vector<std::string>& present, std::string_view operation) {
   for (const std::string& name : present)
     if (std::ranges::none_of(devices, [&](const VethEnds& ends) { return ends.inside == name; }))
       return fail(ErrorCode::invalid_argument, operation, name,
@@ -115,7 +115,8 @@ Result<GroupPlace> group_of_init(const NodeOptions& options, ProcessRef init,
     return fail(ErrorCode::not_supported, operation, fmt::format("process {}", init.pid),
                 "its control group " + path + " is not one of this node");
   GroupPlace place;
-  // Init may have moved itself to a group of its own (systemd: init.scope): the container's is above.
+  // Init may have moved itself to a group of its own (systemd: init.scope): the container's is
+  // above.
   place.group = {path.substr(prefix.size(), path.find('/', prefix.size()) - prefix.size())};
   const std::string mount = unified ? layout.unified : freezer != nullptr ? freezer->mount : "";
   place.freezer = mount + "/" + options.cgroup_prefix + "/" + place.group.text;
@@ -151,7 +152,8 @@ Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
     }
   }
   if (ours && !end.empty()) return notes;
-  return fail(ErrorCode::corrupt, "checkpoints.restore", path, "these are no images of this program");
+  return fail(ErrorCode::corrupt, "checkpoints.restore", path,
+              "these are no images of this program");
 }
 
 }  // namespace twinhull::linux_backend

@@ -12,21 +12,21 @@
 
 namespace twinhull::linux_backend {
 
-/// Names in the text of /proc/PID/net/dev, but the loopback and the devices that each namespace gets
-/// by itself from modules (tunl0, sit0, …).
+/// Names in the text of /proc/PID/net/dev, but the loopback and the devices that each namespace
+/// gets by itself from modules (tunl0, sit0, …).
 std::vector<std::string> devices_in(std::string_view net_dev);
 
 /// Names of the proc view's files (proc_view.h) that are mounted, in a text of /proc/PID/mountinfo.
 std::vector<std::string> views_in(std::string_view mountinfo);
 
 /// Whether `devices` names exactly `present`. Error: invalid_argument.
-Status compare_devices(const std::vector<VethEnds>& devices, const std::vector<std::string>& present,
-                       std::string_view operation);
+Status compare_devices(const std::vector<VethEnds>& devices,
+                       const std::vector<std::string>& present, std::string_view operation);
 
 /// The control groups of one container.
 struct GroupPlace {
-  CgroupPath group;      ///< below the node's prefix
-  std::string freezer;   ///< directory through which it is frozen: of the v2 tree, or the v1 freezer
+  CgroupPath group;     ///< below the node's prefix
+  std::string freezer;  ///< directory through which it is frozen: of the v2 tree, or the v1 freezer
 };
 /// Of a container's init. Errors: not_running, not_supported (it is in no group of this node).
 Result<GroupPlace> group_of_init(const NodeOptions& options, ProcessRef init,

@@ -64,9 +64,9 @@ void picture_network(ProcessModel& table, std::uint32_t space, CapturedContainer
   for (const auto& [id, flow] : net.flows()) {
     if (flow.space != space || flow.pid == 0) continue;
     const std::uint64_t moved = net.moved(id);
-    state.flows[id] = {flow.pid,         flow.server, flow.path.node, flow.path.space,
-                       flow.destination, flow.port,   flow.total,     flow.most_rate,
-                       moved,            flow.fraction, flow.done,    flow.lost};
+    state.flows[id] = {flow.pid,  flow.server, flow.path.node, flow.path.space, flow.destination,
+                       flow.port, flow.total,  flow.most_rate, moved,           flow.fraction,
+                       flow.done, flow.lost};
   }
   for (const auto& node : table.node().world.nodes) {
     for (const auto& [id, flow] : net_of(*node).flows()) {
@@ -98,8 +98,8 @@ Status check_devices(const NetNamespace& home, const std::vector<VethEnds>& devi
 
 }  // namespace
 
-Status find_hindrance(ProcessModel& table, std::uint32_t space, const std::vector<VethEnds>& devices,
-                      std::string_view operation) {
+Status find_hindrance(ProcessModel& table, std::uint32_t space,
+                      const std::vector<VethEnds>& devices, std::string_view operation) {
   NetModel& net = net_of(table.node());
   const NetNamespace& home = *net.find(space);
   TH_TRY(check_devices(home, devices, operation));

@@ -17,8 +17,8 @@ namespace twinhull::sim {
 /// One process; its program's state follows in the archive.
 struct CapturedProcess {
   std::int32_t pid = 0, parent = 0, inner_pid = 0;
-  std::string group;      ///< below the container's own, "" or "/build"
-  std::string root;       ///< directory below the container's root, "" = that
+  std::string group;  ///< below the container's own, "" or "/build"
+  std::string root;   ///< directory below the container's root, "" = that
   std::string directory;
   std::map<std::string, std::string> environment;
   std::vector<std::string> argv;
@@ -76,8 +76,8 @@ struct CapturedContainer {
 
 /// What keeps the container from being dumped, in the order of processes. Errors as
 /// Checkpoints::dump.
-Status find_hindrance(ProcessModel& table, std::uint32_t space, const std::vector<VethEnds>& devices,
-                      std::string_view operation);
+Status find_hindrance(ProcessModel& table, std::uint32_t space,
+                      const std::vector<VethEnds>& devices, std::string_view operation);
 
 /// The state in its archive form. Precondition: the container stands still and nothing hinders.
 std::string capture_state(ProcessModel& table, std::uint32_t space);

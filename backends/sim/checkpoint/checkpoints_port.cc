@@ -9,23 +9,24 @@
 namespace twinhull::sim {
 namespace {
 
-// What a dump or a restore takes beside the memory, measured with CRIU 4.2 on Linux 6.18: the tool's
-// own start, the namespaces, the network's lock; memory comes back much slower than it goes.
+// What a dump or a restore takes beside the memory, measured with CRIU 4.2 on Linux 6.18: the
+// tool's own start, the namespaces, the network's lock; memory comes back much slower than it goes.
 constexpr Duration kFixedDump = milliseconds(150);
 constexpr Duration kFixedRestore = milliseconds(130);
 constexpr Duration kFixedPreDump = milliseconds(30);
-constexpr Duration kTask = milliseconds(3);       ///< parasite in, state out; or fork and state in
-constexpr std::uint64_t kRestoreRate = std::uint64_t{256} << 20U;  ///< pages into processes, bytes/s
+constexpr Duration kTask = milliseconds(3);  ///< parasite in, state out; or fork and state in
+constexpr std::uint64_t kRestoreRate = std::uint64_t{256}
+                                       << 20U;  ///< pages into processes, bytes/s
 constexpr Duration kFreezeBase = milliseconds(1);
 constexpr Duration kFreezeTask = microseconds(100);
-constexpr std::uint64_t kCopyRate = std::uint64_t{1} << 30U;     ///< pages to the page cache, bytes/s
-constexpr std::uint64_t kScanRate = std::uint64_t{40} << 30U;    ///< page map, bytes of memory/s
+constexpr std::uint64_t kCopyRate = std::uint64_t{1} << 30U;   ///< pages to the page cache, bytes/s
+constexpr std::uint64_t kScanRate = std::uint64_t{40} << 30U;  ///< page map, bytes of memory/s
 /// Pages that every process writes all the time: stack, kernel's copies.
 constexpr std::uint64_t kAlwaysDirty = 8;
 
 Duration at_rate(Bytes bytes, std::uint64_t rate) {
-  return Duration(static_cast<std::int64_t>(
-      static_cast<UInt128>(bytes.value) * 1'000'000'000 / rate));
+  return Duration(
+      static_cast<std::int64_t>(static_cast<UInt128>(bytes.value) * 1'000'000'000 / rate));
 }
 
 class SimCheckpoints final : public Checkpoints {
@@ -50,8 +51,9 @@ class SimCheckpoints final : public Checkpoints {
     TH_ASSIGN(const std::string text, read_state(node(), spec.images, inventory));
     TH_ASSIGN(CapturedContainer state, parse_state(text, spec.images));
     const auto tasks = static_cast<std::int64_t>(state.processes.size());
-    TH_TRY(gate_.work(kFixedRestore + tasks * kTask + at_rate(to_bytes(inventory.total), kRestoreRate),
-                      kCall, spec.label));
+    TH_TRY(
+        gate_.work(kFixedRestore + tasks * kTask + at_rate(to_bytes(inventory.total), kRestoreRate),
+                   kCall, spec.label));
     TH_TRY(check_target(spec));  // somebody else may have been quicker
     const std::string& group = spec.cgroup.text;
     table().cgroups().set_frozen(group, true);
@@ -103,9 +105,8 @@ class SimCheckpoints final : public Checkpoints {
     if (!since_watch || !process.watch) return pages;
     const PageWrites writes = process.program->page_writes(node().engine.now());
     const std::uint64_t fresh = (held - process.watch->held).value / kPageSize;
-    const std::uint64_t rewritten =
-        distinct_pages(writes.pages, writes.count - std::min(writes.count, process.watch->writes),
-                       writes.pattern);
+    const std::uint64_t rewritten = distinct_pages(
+        writes.pages, writes.count - std::min(writes.count, process.watch->writes), writes.pattern);
     pages.changed = std::min(pages.total, fresh + rewritten + kAlwaysDirty);
     return pages;
   }
@@ -118,7 +119,8 @@ class SimCheckpoints final : public Checkpoints {
     TH_TRY(check_empty(node(), images, call));
     if (!parent.empty()) {
       TH_ASSIGN(const Inventory before, read_inventory(node(), parent, call));
-      if (before.whole || !first->watch || beside(images, parent.substr(parent.rfind('/') + 1)) != parent) {
+      if (before.whole || !first->watch ||
+          beside(images, parent.substr(parent.rfind('/') + 1)) != parent) {
         return fail(ErrorCode::corrupt, call, parent,
                     "these are not the images of the latest pre-dump of this container");
       }
@@ -194,7 +196,8 @@ class SimCheckpoints final : public Checkpoints {
     inventory.digest = hash_text(state);
     result.images = image_size(inventory);
     Duration time = at_rate(to_bytes(result.scanned), kScanRate) + result.tasks * kTask;
-    time += dump == nullptr ? kFixedPreDump : kFixedDump + at_rate(to_bytes(result.written), kCopyRate);
+    time +=
+        dump == nullptr ? kFixedPreDump : kFixedDump + at_rate(to_bytes(result.written), kCopyRate);
     TH_TRY(gate_.work(time, call, images));
     if (table().space(space) == nullptr) return gone(call, images);
     if (dump == nullptr) watch(space);
@@ -209,9 +212,8 @@ class SimCheckpoints final : public Checkpoints {
   /// From now on it is known what changes.
   void watch(std::uint32_t space) const {
     for (SimProcess* process : table().members(space)) {
-      process->watch = SimProcess::Watch{
-          table().cgroups().memory().held(process->memory),
-          process->program->page_writes(node().engine.now()).count};
+      process->watch = SimProcess::Watch{table().cgroups().memory().held(process->memory),
+                                         process->program->page_writes(node().engine.now()).count};
     }
   }
 

@@ -21,8 +21,8 @@ std::uint64_t uniform(std::uint64_t pages, std::uint64_t writes) {
     if ((left & 1U) != 0) missed = times(missed, factor);
     factor = times(factor, factor);
   }
-  const auto hit =
-      static_cast<std::uint64_t>((static_cast<UInt128>(pages) * (kOne - missed) + kOne / 2) >> kFraction);
+  const auto hit = static_cast<std::uint64_t>(
+      (static_cast<UInt128>(pages) * (kOne - missed) + kOne / 2) >> kFraction);
   return std::min({hit, pages, writes});
 }
 

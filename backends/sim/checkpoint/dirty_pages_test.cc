@@ -10,9 +10,9 @@ using namespace twinhull::sim;
 BOOST_AUTO_TEST_CASE(uniform_writes_follow_the_formula) {
   for (const std::uint64_t pages : {2U, 100U, 65'536U, 1'000'000U})
     for (const std::uint64_t writes : {0U, 1U, 50U, 10'000U, 3'000'000U}) {
-      const double exact = static_cast<double>(pages) *
-                           -std::expm1(static_cast<double>(writes) *
-                                       std::log1p(-1.0 / static_cast<double>(pages)));
+      const double exact =
+          static_cast<double>(pages) *
+          -std::expm1(static_cast<double>(writes) * std::log1p(-1.0 / static_cast<double>(pages)));
       const auto hit = static_cast<double>(distinct_pages(pages, writes, DirtyPattern::uniform));
       BOOST_CHECK_MESSAGE(std::abs(hit - exact) <= 1, pages << " pages, " << writes << " writes: "
                                                             << hit << " against " << exact);

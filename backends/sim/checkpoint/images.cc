@@ -19,9 +19,10 @@ Error damaged(std::string_view operation, const std::string& path, const std::st
 }
 
 std::string inventory_text(const Inventory& inventory) {
-  return fmt::format("{} {} {} {} {} {:016x} {} end\n", kMagic, inventory.whole ? "whole" : "memory",
-                     inventory.written.value, inventory.total.value, inventory.core,
-                     inventory.digest, inventory.parent.empty() ? "-" : inventory.parent);
+  return fmt::format("{} {} {} {} {} {:016x} {} end\n", kMagic,
+                     inventory.whole ? "whole" : "memory", inventory.written.value,
+                     inventory.total.value, inventory.core, inventory.digest,
+                     inventory.parent.empty() ? "-" : inventory.parent);
 }
 
 std::optional<Inventory> parse_inventory(const std::string& text) {
@@ -96,7 +97,8 @@ Status sync_image(Node& node, const std::string& path) {
   return {};
 }
 
-Result<Inventory> read_inventory(Node& node, const std::string& images, std::string_view operation) {
+Result<Inventory> read_inventory(Node& node, const std::string& images,
+                                 std::string_view operation) {
   FileOps files(node);
   TH_ASSIGN(const auto directory, files.stat(images, FinalLink::follow));
   if (!directory) return fail(ErrorCode::not_found, operation, images, "there are no such images");

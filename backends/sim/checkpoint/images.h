@@ -13,10 +13,10 @@ namespace twinhull::sim {
 
 /// What inventory.img says.
 struct Inventory {
-  bool whole = true;      ///< false: of a pre-dump, memory only
-  std::string parent;     ///< name of the directory beside this one that holds the other pages
+  bool whole = true;   ///< false: of a pre-dump, memory only
+  std::string parent;  ///< name of the directory beside this one that holds the other pages
   Pages written, total;
-  std::uint64_t core = 0; ///< size and digest of core.img
+  std::uint64_t core = 0;  ///< size and digest of core.img
   std::uint64_t digest = 0;
 };
 

@@ -28,8 +28,8 @@ void serialize(Archive& archive, CapturedProcess& process) {
 }
 template <typename Archive>
 void serialize(Archive& archive, CapturedFlow& flow) {
-  archive(flow.pid, flow.server, flow.node, flow.space, flow.destination, flow.port, flow.total, flow.most_rate,
-          flow.moved, flow.fraction, flow.done, flow.lost);
+  archive(flow.pid, flow.server, flow.node, flow.space, flow.destination, flow.port, flow.total,
+          flow.most_rate, flow.moved, flow.fraction, flow.done, flow.lost);
   if (flow.moved > flow.total || flow.fraction >= 1'000'000'000) {
     throw CorruptWorld("a connection is damaged");
   }

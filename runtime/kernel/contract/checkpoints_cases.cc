@@ -22,8 +22,8 @@ constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
 const std::string kCount = "n=0; while true; do n=$((n+1)); echo $n >/count; sleep 0.1; done";
 
 /// Where there are no checkpoints every call says so, and the case is over.
-#define CHECKPOINTS(stage)                                                               \
-  NEEDS(stage, checkpoint,                                                               \
+#define CHECKPOINTS(stage) \
+  NEEDS(stage, checkpoint, \
         (stage).kernel().checkpoints().restore({"c1", "/no", {"no"}, "/no", {}, false}))
 
 Box counting_box(ContractStage& stage, const std::string& name = "c1") {
@@ -104,9 +104,9 @@ CASE(a_dumped_container_goes_on_where_it_stood) {
 
 CASE(numbers_inside_host_name_and_programs_stay) {
   CHECKPOINTS(stage);
-  Box box = MUST(start_box(stage, "c1",
-                           {"/bin/sh", "-c",
-                            "sleep 1000 & echo $! >/child; while true; do sleep 0.1; done"}));
+  Box box = MUST(
+      start_box(stage, "c1",
+                {"/bin/sh", "-c", "sleep 1000 & echo $! >/child; while true; do sleep 0.1; done"}));
   BOOST_REQUIRE(eventually(stage, seconds(10), [&] {
     const auto text = stage.kernel().files().read(box.root + "/child");
     return text && text->ends_with('\n');
@@ -266,7 +266,8 @@ CASE(half_images_are_refused) {
   wait_until_empty(stage, box);
   CHANGED(stage.kernel().files().remove(images + "/inventory.img"));
   REFUSED(stage.kernel().checkpoints().restore(from(images, box)), corrupt);
-  REFUSED(stage.kernel().checkpoints().restore(from(image_directory(stage, "empty"), box)), corrupt);
+  REFUSED(stage.kernel().checkpoints().restore(from(image_directory(stage, "empty"), box)),
+          corrupt);
   BOOST_CHECK(MUST(stage.kernel().processes().list()).empty());
 }
 
@@ -335,7 +336,8 @@ CASE(devices_addresses_and_routes_come_back) {
   const auto device = MUST(links.find(inside, "venet0"));
   BOOST_REQUIRE(device.has_value());
   BOOST_CHECK(device->up);
-  BOOST_CHECK(std::ranges::find(device->addresses, prefix("10.9.2.1/24")) != device->addresses.end());
+  BOOST_CHECK(std::ranges::find(device->addresses, prefix("10.9.2.1/24")) !=
+              device->addresses.end());
   const auto routes = MUST(links.routes(inside));
   BOOST_CHECK(std::ranges::any_of(
       routes, [](const Route& route) { return route.destination == prefix("10.9.3.0/24"); }));

@@ -19,7 +19,8 @@ class ObservedCheckpoints final : public Checkpoints {
         "checkpoints.dump", spec.images, [&] { return inner_.dump(init, spec); }, init, spec);
   }
   Result<RestoreResult> restore(const RestoreSpec& spec) override {
-    return hook_.call("checkpoints.restore", spec.label, [&] { return inner_.restore(spec); }, spec);
+    return hook_.call(
+        "checkpoints.restore", spec.label, [&] { return inner_.restore(spec); }, spec);
   }
 
  private:
