@@ -153,7 +153,8 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
   ImageNotes notes;
   notes.group = "/" + options_.cgroup_prefix + "/" + place.group.text;
   notes.devices = devices_in(read_file(fmt::format("/proc/{}/net/dev", init.pid)));
-  notes.views = views_in(read_file(fmt::format("/proc/{}/mountinfo", init.pid)));
+  TH_ASSIGN(notes.externals,
+            external_mounts(read_file(fmt::format("/proc/{}/mountinfo", init.pid))));
   TH_TRY(compare_devices(spec.devices, notes.devices, kCall));
 
   TH_ASSIGN(const FreezeState before, cgroups_.freeze_state(place.group));
@@ -177,8 +178,9 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
     words.insert(words.end(), {"--track-mem", "--prev-images-dir",
                                "../" + fs::path(spec.parent).filename().string()});
   add_devices(words, spec.devices);
-  for (const std::string& view : notes.views)
-    words.insert(words.end(), {"--external", fmt::format("mnt[/proc/{0}]:view-{0}", view)});
+  for (std::size_t i = 0; i < notes.externals.size(); ++i)
+    words.insert(words.end(),
+                 {"--external", fmt::format("mnt[{}]:external{}", notes.externals[i].target, i)});
 
   const auto write = [&]() -> Result<DumpResult> {
     TH_ASSIGN(const std::string said,
@@ -290,11 +292,13 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
   if (group != notes.group) words.insert(words.end(), {"--cgroup-root", group});
   if (spec.frozen) words.emplace_back("--leave-stopped");
   add_devices(words, spec.devices);
-  if (!notes.views.empty()) {
-    TH_ASSIGN(const std::string view, open_proc_view(options_));
-    for (const std::string& name : notes.views)
-      words.insert(words.end(),
-                   {"--external", fmt::format("mnt[view-{0}]:{1}/proc/{0}", name, view)});
+  for (std::size_t i = 0; i < notes.externals.size(); ++i) {
+    std::string source = notes.externals[i].source;
+    if (source.starts_with(kView)) {
+      TH_ASSIGN(const std::string view, open_proc_view(options_));
+      source = view + "/proc/" + source.substr(kView.size());
+    }
+    words.insert(words.end(), {"--external", fmt::format("mnt[external{}]:{}", i, source)});
   }
   const auto said =
       run_criu(options_, std::move(words), spec.images, "restore.log", kCall, spec.images);

@@ -47,14 +47,26 @@ BOOST_AUTO_TEST_CASE(devices_that_every_namespace_has_do_not_count) {
   BOOST_CHECK(!compare_devices({{"venet0", "a"}, {"eth1", "b"}}, names, "t"));
 }
 
+BOOST_AUTO_TEST_CASE(files_of_the_node_that_are_mounted_inside_are_found) {
+  const auto found = external_mounts(
+      "270 81 0:103 / / rw - overlay overlay rw\n"
+      "291 272 0:5 /null /proc/keys rw - devtmpfs udev rw\n"
+      "292 272 0:108 /null /proc/x rw - tmpfs tmpfs rw\n"
+      "293 272 0:60 /proc/meminfo /proc/meminfo rw - fuse.lxcfs lxcfs rw\n");
+  BOOST_REQUIRE(found);
+  const std::vector<ExternalMount> wanted = {{"/proc/keys", "/dev/null"},
+                                             {"/proc/meminfo", "view:meminfo"}};
+  BOOST_CHECK(*found == wanted);
+}
+
 BOOST_AUTO_TEST_CASE(notes_come_back_and_half_ones_do_not) {
-  const ImageNotes notes{"/twinhull/101", {"venet0"}, {"meminfo", "stat"}};
+  const ImageNotes notes{"/twinhull/101", {"venet0"}, {{"/proc/stat", "view:stat"}}};
   const std::string text = notes_text(notes);
   const auto back = parse_notes(text, "x");
   BOOST_REQUIRE(back);
   BOOST_CHECK_EQUAL(back->group, notes.group);
   BOOST_CHECK(back->devices == notes.devices);
-  BOOST_CHECK(back->views == notes.views);
+  BOOST_CHECK(back->externals == notes.externals);
   BOOST_CHECK(!parse_notes(text.substr(0, text.size() - 4), "x"));
   BOOST_CHECK(!parse_notes("", "x"));
 }

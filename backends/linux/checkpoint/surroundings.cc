@@ -9,8 +9,8 @@
 #include "backends/linux/cgroup/doors.h"
 #include "backends/linux/cgroup/layout.h"
 #include "backends/linux/cgroup/proc_stat.h"
+#include "backends/linux/mount_table.h"
 #include "backends/linux/process/identity.h"
-#include "backends/linux/process/proc_view.h"
 #include "backends/linux/process/small_file.h"
 
 namespace twinhull::linux_backend {
@@ -74,15 +74,17 @@ std::vector<std::string> devices_in(std::string_view net_dev) {
   return names;
 }
 
-std::vector<std::string> views_in(std::string_view mountinfo) {
-  std::vector<std::string> names;
-  std::istringstream lines{std::string(mountinfo)};
-  for (std::string line; std::getline(lines, line);) {
-    if (line.find(" - fuse.lxcfs ") == std::string::npos) continue;
-    for (const char* const name : kProcViewFiles)
-      if (line.find(fmt::format(" /proc/{} ", name)) != std::string::npos) names.emplace_back(name);
+Result<std::vector<ExternalMount>> external_mounts(std::string_view mountinfo) {
+  constexpr std::string_view kProc = "/proc/";
+  TH_ASSIGN(const auto mounts, parse_mount_table(mountinfo, "checkpoints.dump"));
+  std::vector<ExternalMount> found;
+  for (const MountEntry& mount : mounts) {
+    if (mount.type == "devtmpfs" && mount.root != "/")
+      found.push_back({mount.target, "/dev" + mount.root});
+    if (mount.type == "fuse.lxcfs" && mount.target.starts_with(kProc))
+      found.push_back({mount.target, std::string(kView) + mount.target.substr(kProc.size())});
   }
-  return names;
+  return found;
 }
 
 Status compare_devices(const std::vector<VethEnds>& devices,
@@ -130,8 +132,11 @@ Status refuse_outsiders(Cgroups& cgroups, const CgroupPath& group, ProcessRef in
 }
 
 std::string notes_text(const ImageNotes& notes) {
-  return fmt::format("{}\ngroup {}\ndevices{}\nviews{}\nend\n", kMagic, notes.group,
-                     joined(notes.devices), joined(notes.views));
+  std::string text = fmt::format("{}\ngroup {}\ndevices{}\n", kMagic, notes.group,
+                                 joined(notes.devices));
+  for (const ExternalMount& mount : notes.externals)
+    text += fmt::format("external {} {}\n", mount.target, mount.source);
+  return text + "end\n";
 }
 
 Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
@@ -148,7 +153,10 @@ Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
     for (std::string word; words >> word;) {
       if (key == "group") notes.group = word;
       if (key == "devices") notes.devices.push_back(word);
-      if (key == "views") notes.views.push_back(word);
+      if (key != "external") continue;
+      ExternalMount mount{word, {}};
+      words >> mount.source;
+      notes.externals.push_back(std::move(mount));
     }
   }
   if (ours && !end.empty()) return notes;

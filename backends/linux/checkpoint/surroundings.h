@@ -16,8 +16,15 @@ namespace twinhull::linux_backend {
 /// gets by itself from modules (tunl0, sit0, …).
 std::vector<std::string> devices_in(std::string_view net_dev);
 
-/// Names of the proc view's files (proc_view.h) that are mounted, in a text of /proc/PID/mountinfo.
-std::vector<std::string> views_in(std::string_view mountinfo);
+/// A file of the node that is mounted over one of the container.
+struct ExternalMount {
+  std::string target;  ///< in the container
+  std::string source;  ///< path on the node, or "view:NAME" for a file of the proc view (proc_view.h)
+  bool operator==(const ExternalMount&) const = default;
+};
+/// Those in a text of /proc/PID/mountinfo: the proc view, and device nodes where the launcher binds
+/// them (cgroup v2). Errors: corrupt.
+Result<std::vector<ExternalMount>> external_mounts(std::string_view mountinfo);
 
 /// Whether `devices` names exactly `present`. Error: invalid_argument.
 Status compare_devices(const std::vector<VethEnds>& devices,
@@ -41,8 +48,9 @@ Status refuse_outsiders(Cgroups& cgroups, const CgroupPath& group, ProcessRef in
 struct ImageNotes {
   std::string group;                 ///< of the container in each hierarchy: "/twinhull/101"
   std::vector<std::string> devices;  ///< inside
-  std::vector<std::string> views;
+  std::vector<ExternalMount> externals;
 };
+inline constexpr std::string_view kView = "view:";
 inline constexpr const char* kNotesFile = "/twinhull";
 std::string notes_text(const ImageNotes& notes);
 /// Error: corrupt.
