@@ -76,8 +76,7 @@ Status recover_resume(Context& context, CtId id, const Intent& intent) {
   bool runs = intent.phase == IntentPhase::roll_forward;
   const auto dump = intent.facts.find("dump");
   if (dump != intent.facts.end()) {
-    TH_ASSIGN(const std::optional<FileInfo> spent,
-              kernel.files().stat(spent_dump(dump->second)));
+    TH_ASSIGN(const std::optional<FileInfo> spent, kernel.files().stat(spent_dump(dump->second)));
     runs = runs || spent.has_value();
   }
   if (says_yes(intent, "was_paused")) {

@@ -106,6 +106,8 @@ class LinuxCheckpoints final : public Checkpoints {
                              const std::string& parent);
   Result<ImageNotes> check_target(const RestoreSpec& spec);
   Result<RestoreResult> adopt(const RestoreSpec& spec, const std::string& pid_file);
+  /// CRIU 3.17 saves its own lock of the network with the other tables and brings it back.
+  static void unlock(ProcessRef restored, const ImageNotes& notes);
   /// Nothing of a failed restore stays.
   void clear(const RestoreSpec& spec);
 
@@ -152,6 +154,7 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
   TH_ASSIGN(const GroupPlace place, examine(kCall, init, spec.images, spec.parent));
   ImageNotes notes;
   notes.group = "/" + options_.cgroup_prefix + "/" + place.group.text;
+  notes.init = init.pid;
   notes.devices = devices_in(read_file(fmt::format("/proc/{}/net/dev", init.pid)));
   TH_ASSIGN(notes.externals,
             external_mounts(read_file(fmt::format("/proc/{}/mountinfo", init.pid))));
@@ -260,6 +263,15 @@ Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec,
   return RestoreResult{*init, {}, {}};
 }
 
+void LinuxCheckpoints::unlock(ProcessRef restored, const ImageNotes& notes) {
+  const std::string space = fmt::format("--net=/proc/{}/ns/net", restored.pid);
+  const auto tables = run_tool({"nsenter", space, "nft", "list", "tables"}, "checkpoints.restore");
+  const std::string lock = fmt::format("CRIU-{}", notes.init);
+  if (!tables || tables->output.find(" " + lock + "\n") == std::string::npos) return;
+  static_cast<void>(
+      run_tool({"nsenter", space, "nft", "delete", "table", "inet", lock}, "checkpoints.restore"));
+}
+
 void LinuxCheckpoints::clear(const RestoreSpec& spec) {
   static_cast<void>(cgroups_.kill_all(spec.cgroup));
   // They go with their namespace a while later: the next attempt must not meet them.
@@ -313,6 +325,7 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
     clear(spec);
     return result;
   }
+  if (!spec.devices.empty()) unlock(result->init, notes);
   result->pages = parse_restored_pages(*said);
   result->took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
   return result;

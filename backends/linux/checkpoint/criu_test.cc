@@ -60,11 +60,12 @@ BOOST_AUTO_TEST_CASE(files_of_the_node_that_are_mounted_inside_are_found) {
 }
 
 BOOST_AUTO_TEST_CASE(notes_come_back_and_half_ones_do_not) {
-  const ImageNotes notes{"/twinhull/101", {"venet0"}, {{"/proc/stat", "view:stat"}}};
+  const ImageNotes notes{"/twinhull/101", 4711, {"venet0"}, {{"/proc/stat", "view:stat"}}};
   const std::string text = notes_text(notes);
   const auto back = parse_notes(text, "x");
   BOOST_REQUIRE(back);
   BOOST_CHECK_EQUAL(back->group, notes.group);
+  BOOST_CHECK_EQUAL(back->init, notes.init);
   BOOST_CHECK(back->devices == notes.devices);
   BOOST_CHECK(back->externals == notes.externals);
   BOOST_CHECK(!parse_notes(text.substr(0, text.size() - 4), "x"));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <sstream>
 
@@ -132,8 +133,8 @@ Status refuse_outsiders(Cgroups& cgroups, const CgroupPath& group, ProcessRef in
 }
 
 std::string notes_text(const ImageNotes& notes) {
-  std::string text = fmt::format("{}\ngroup {}\ndevices{}\n", kMagic, notes.group,
-                                 joined(notes.devices));
+  std::string text = fmt::format("{}\ngroup {}\ninit {}\ndevices{}\n", kMagic, notes.group,
+                                 notes.init, joined(notes.devices));
   for (const ExternalMount& mount : notes.externals)
     text += fmt::format("external {} {}\n", mount.target, mount.source);
   return text + "end\n";
@@ -152,6 +153,7 @@ Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
     if (key == "end") end = key;
     for (std::string word; words >> word;) {
       if (key == "group") notes.group = word;
+      if (key == "init") std::from_chars(word.data(), word.data() + word.size(), notes.init);
       if (key == "devices") notes.devices.push_back(word);
       if (key != "external") continue;
       ExternalMount mount{word, {}};

@@ -19,7 +19,8 @@ std::vector<std::string> devices_in(std::string_view net_dev);
 /// A file of the node that is mounted over one of the container.
 struct ExternalMount {
   std::string target;  ///< in the container
-  std::string source;  ///< path on the node, or "view:NAME" for a file of the proc view (proc_view.h)
+  std::string
+      source;  ///< path on the node, or "view:NAME" for a file of the proc view (proc_view.h)
   bool operator==(const ExternalMount&) const = default;
 };
 /// Those in a text of /proc/PID/mountinfo: the proc view, and device nodes where the launcher binds
@@ -47,6 +48,7 @@ Status refuse_outsiders(Cgroups& cgroups, const CgroupPath& group, ProcessRef in
 /// What this backend notes beside the images, in the file "twinhull": what criu does not tell back.
 struct ImageNotes {
   std::string group;                 ///< of the container in each hierarchy: "/twinhull/101"
+  std::int32_t init = 0;             ///< its init's number on the node, which names criu's lock
   std::vector<std::string> devices;  ///< inside
   std::vector<ExternalMount> externals;
 };
