@@ -139,6 +139,7 @@ Status ContractMachine::prepare(const std::string& vzload) {
     return system_error(kOperation, "namespaces", errno, "cannot make namespaces");
   if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return system_error(kOperation, "/", errno, "cannot make the mounts private");
+  TH_TRY(run_tool_well({"ip", "link", "set", "lo", "up"}, kOperation, "lo"));  // criu connects on it
   std::error_code error;
   for (const std::string directory :
        {"/node/scratch", "/node/run", "/peer/scratch", "/peer/run", "/quota", "/template"}) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backends/linux/cgroup/cgroups.h"
+#include "backends/linux/checkpoint/checkpoints.h"
 #include "backends/linux/cgroup/doors.h"
 #include "backends/linux/cgroup/layout.h"
 #include "backends/linux/errno_error.h"
@@ -51,6 +52,7 @@ class LinuxKernel final : public Kernel {
     } else {
       channels_ = std::make_unique<NoChannels>();
     }
+    checkpoints_ = make_checkpoints(options_, *cgroups_);
     host_ = make_host(options_, *quotas_);
     return {};
   }
@@ -63,6 +65,7 @@ class LinuxKernel final : public Kernel {
   Quotas& quotas() override { return *quotas_; }
   Links& links() override { return *links_; }
   Channels& channels() override { return *channels_; }
+  Checkpoints& checkpoints() override { return *checkpoints_; }
   Host& host() override { return *host_; }
 
  private:
@@ -76,6 +79,7 @@ class LinuxKernel final : public Kernel {
   std::unique_ptr<Processes> processes_;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Channels> channels_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Host> host_;
 };
 

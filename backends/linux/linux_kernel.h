@@ -47,6 +47,8 @@ struct NodeOptions {
   /// Show containers their own memory and CPUs in /proc, by one lxcfs a node that is started when it
   /// is needed and stays. Off: what test nodes want, which leave nothing behind.
   bool proc_view = false;
+  /// The program criu; empty = searched for (checkpoint/criu.h).
+  std::string criu;
   /// Set (by a signal handler) when the command shall stop: the blocking call in progress, or the
   /// next one, takes the wish, clears it and gives `interrupted` once. nullptr = never. Outlives
   /// the kernel.

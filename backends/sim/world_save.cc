@@ -11,7 +11,7 @@ namespace twinhull::sim {
 namespace {
 
 constexpr char kMagic[8] = {'T', 'W', 'I', 'N', 'H', 'U', 'L', 'L'};
-constexpr std::uint32_t kVersion = 5;
+constexpr std::uint32_t kVersion = 6;
 // magic, version, reserved, length, checksum
 constexpr std::size_t kHeaderSize = sizeof kMagic + 4 + 4 + 8 + 8;
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "runtime/config/container_index.h"
+#include "runtime/container/dump.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
 #include "runtime/kernel/files.h"
@@ -68,6 +69,11 @@ Result<Intent> intent_of(Context& context, const CtSettings& settings, bool safe
     steps.push_back({StepKind::remove_quota_tree, settings.private_area, {}});
   }
   steps.push_back({StepKind::remove_file, settings.root, {}});
+  const std::string dump = dump_path(context.node, id);
+  for (const std::string& path : {dump, spent_dump(dump), unfinished_dump(dump)}) {
+    TH_ASSIGN(const std::optional<FileInfo> there, context.kernel().files().stat(path));
+    if (there) steps.push_back({StepKind::remove_tree, path, {}});
+  }
   return intent;
 }
 

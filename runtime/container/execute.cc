@@ -97,7 +97,7 @@ Result<int> execute(Context& context, CtId id, ExecKind kind,
                 "no command was given")
         .with_exit_code(to_int(ExitCode::bad_command_line))
         .with_hint("for example: vzctl exec " + id.text() + " ps");
-  TH_ASSIGN(const ProcessRef init, require_running(context.kernel(), id));
+  TH_ASSIGN(const ProcessRef init, require_awake(context.kernel(), id));
   ExecSpec spec;
   spec.environment = clean_environment();
   const bool from_input = words.size() == 1 && words.front() == "-";
@@ -118,7 +118,7 @@ Result<int> execute(Context& context, CtId id, ExecKind kind,
 
 Result<int> enter(Context& context, CtId id, const std::string& command) {
   Kernel& kernel = context.kernel();
-  TH_ASSIGN(const ProcessRef init, require_running(kernel, id));
+  TH_ASSIGN(const ProcessRef init, require_awake(kernel, id));
   TH_ASSIGN(const CtSettings settings,
             load_ct_settings(kernel, context.layout(), context.node, id));
   ExecSpec spec;

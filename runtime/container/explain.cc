@@ -39,7 +39,7 @@ Result<ExplainedContainer> explain(Context& context, CtId id,
             load_container_config(kernel, context.layout(), context.node, id));
   TH_ASSIGN(const ContainerConfig effective, load_effective_config(context, id));
   TH_ASSIGN(const HostInfo host, kernel.host().info());
-  TH_ASSIGN(const State state, observe(kernel, context.layout(), effective.settings));
+  TH_ASSIGN(const State state, observe(kernel, context.layout(), context.node, effective.settings));
 
   // A sample that was removed since is no reason to fail: then nothing is said to come from it.
   std::optional<ConfigFile> sample;

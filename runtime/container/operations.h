@@ -67,6 +67,42 @@ Status stop(Context& context, CtId id, const StopOptions& options);
 Status restart(Context& context, CtId id, const StopOptions& stop_options,
                const StartOptions& start_options);
 
+/// The parts of a suspend, for those who put them together themselves (spec F3.29).
+enum class SuspendPhase : std::uint8_t {
+  whole,
+  freeze,  ///< --suspend: processes and network stand still
+  dump,    ///< --dump: of a frozen container, which stays so
+  kill,    ///< --kill: a frozen container whose dump is written
+  thaw,    ///< --resume: a frozen container goes on, and its dump is worth nothing
+};
+struct SuspendOptions {
+  std::string dumpfile;  ///< --dumpfile: absolute path; empty = DUMPDIR/Dump.CTID
+  SuspendPhase phase = SuspendPhase::whole;
+};
+/// [lock] Writes the state of all processes and ends them; the container is then suspended. With a
+/// dump of its own place it is stopped, and only `resume` with that place brings the state back.
+/// After an error it runs as before. Errors: exit 31 (not running), 16 (with what stands in the
+/// way), 21.
+Status suspend(Context& context, CtId id, const SuspendOptions& options);
+
+enum class ResumePhase : std::uint8_t {
+  whole,
+  undump,  ///< --undump: everything is made again, and stands still
+  go,      ///< --resume: after --undump
+  kill,    ///< --kill: after --undump; the dump stays
+};
+struct ResumeOptions {
+  std::string dumpfile;  ///< as SuspendOptions; it stays, while DUMPDIR/Dump.CTID is used up
+  ResumePhase phase = ResumePhase::whole;
+};
+/// [lock] A suspended container goes on where it stood; a paused one is thawed. After an error the
+/// dump is there as before. Errors: exit 32 (running), 17 (no dump, or it cannot be restored), 78,
+/// 105 and those of mount.
+Status resume(Context& context, CtId id, const ResumeOptions& options);
+
+/// [lock] Freezes the processes; resume thaws them. Errors: exit 31, 16.
+Status pause(Context& context, CtId id);
+
 /// How `set` treats a change that a running container cannot take (spec R3).
 enum class SetMode : std::uint8_t { warn, ignore, restart };
 struct SetOptions {

@@ -5,8 +5,11 @@
 
 #include "runtime/config/container_index.h"
 #include "runtime/container/apply.h"
+#include "runtime/container/dump.h"
 #include "runtime/container/live.h"
+#include "runtime/container/resume.h"
 #include "runtime/container/root_mount.h"
+#include "runtime/container/state.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
@@ -57,6 +60,40 @@ Status restore_name(Context& context, CtId id) {
   return set_name(context.kernel(), context.layout(), id, settings->name);
 }
 
+/// A dump that has its name is whole: then the container ends. Otherwise it goes on.
+Status recover_suspend(Context& context, CtId id, const Intent& intent) {
+  const auto dump = intent.facts.find("dump");
+  if (dump == intent.facts.end()) return {};
+  TH_ASSIGN(const std::optional<FileInfo> whole, context.kernel().files().stat(dump->second));
+  if (!whole) return cancel_suspend(context, id, dump->second, says_yes(intent, "paused"));
+  return end_dumped(context, id);
+}
+
+/// A dump that was set aside is used up: then the container goes on. Otherwise nothing of it has
+/// run, and it is suspended as before.
+Status recover_resume(Context& context, CtId id, const Intent& intent) {
+  Kernel& kernel = context.kernel();
+  bool runs = intent.phase == IntentPhase::roll_forward;
+  const auto dump = intent.facts.find("dump");
+  if (dump != intent.facts.end()) {
+    TH_ASSIGN(const std::optional<FileInfo> spent, kernel.files().stat(spent_dump(dump->second)));
+    runs = runs || spent.has_value();
+  }
+  if (says_yes(intent, "was_paused")) {
+    // It stood still and lives, or a power cut came before it went on: then the dump is as good as
+    // before.
+    TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));
+    if (init && dump != intent.facts.end()) TH_TRY(spend_dump(kernel, dump->second));
+    runs = true;
+  }
+  if (!runs) {
+    TH_TRY(tear_down(context, id, /*unmount=*/!says_yes(intent, "stays_mounted")));
+    return {};
+  }
+  TH_TRY(let_go(context, id));
+  return dump == intent.facts.end() ? Status() : remove_spent_dump(kernel, dump->second);
+}
+
 Status recover_by_journal(Context& context, CtId id, const Intent& intent) {
   const auto handler = std::find_if(
       context.handlers.begin(), context.handlers.end(),
@@ -66,6 +103,8 @@ Status recover_by_journal(Context& context, CtId id, const Intent& intent) {
     TH_TRY(tear_down(context, id, /*unmount=*/!says_yes(intent, "stays_mounted")));
     return {};
   }
+  if (intent.operation == "suspend") return recover_suspend(context, id, intent);
+  if (intent.operation == "resume") return recover_resume(context, id, intent);
   if (intent.operation == "mount" || intent.operation == "umount") {
     TH_ASSIGN(const std::optional<ProcessRef> init,
               context.kernel().processes().find(label_of(id)));
@@ -119,6 +158,7 @@ Result<Effect> tear_down(Context& context, CtId id, bool unmount) {
   TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));
   if (init) {
     effect = Effect::changed;
+    TH_TRY(kill_if_paused(kernel, id));
     TH_TRY(perform(kernel, {StepKind::kill_init, label_of(id), {}}));
   }
   TH_ASSIGN(const Effect device, network::tear_down(kernel, id));

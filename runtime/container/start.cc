@@ -3,6 +3,8 @@
 
 #include "runtime/container/apply.h"
 #include "runtime/container/distribution.h"
+#include "runtime/container/dump.h"
+#include "runtime/container/group.h"
 #include "runtime/container/live.h"
 #include "runtime/container/oom.h"
 #include "runtime/container/operations.h"
@@ -45,19 +47,6 @@ Status check_startable(Context& context, const CtSettings& settings, const Start
   return check_sources(context, settings);
 }
 
-/// Puts the allow-list on the group. Where this kernel has no device rules, the container must not
-/// be able to make device nodes at all.
-Status restrict_devices(Context& context, CtId id, CapabilitySet& capabilities) {
-  Status done = context.kernel().cgroups().set_devices(group_of(id), default_devices());
-  if (done) return done;
-  if (done.error().code != ErrorCode::not_supported)
-    return with_default_exit_code(std::move(done).error(), ExitCode::set_devices);
-  capabilities.mask &= ~(std::uint64_t{1} << kMknodBit);
-  context.reporter.warn("this kernel has no device rules (" + done.error().message() +
-                        "): the container cannot make device nodes");
-  return {};
-}
-
 SpawnSpec spawn_spec(const CtSettings& settings, CapabilitySet capabilities) {
   SpawnSpec spec;
   spec.label = label_of(settings.id);
@@ -83,19 +72,14 @@ Result<ProcessRef> spawn_init(Context& context, const CtSettings& settings, cons
                    ErrorCode::not_found, ExitCode::bad_template)
         .with_hint("install a complete template");
   TH_ASSIGN(CapabilitySet capabilities, capabilities_of(settings.capabilities));
-  if (Result<Effect> made = kernel.cgroups().create(group_of(id)); !made)
-    return with_default_exit_code(std::move(made).error(), ExitCode::create_environment);
-  undo.add(UndoList::When::on_failure, {StepKind::remove_cgroup, group_of(id).text, {}});
-  TH_ASSIGN(const resource::ApplyReport applied,
-            resource::apply_resources(kernel, group_of(id), settings));
-  report(context, applied);
-  if (settings.cpus) {
-    TH_ASSIGN(const Support view, kernel.host().supports(Feature::proc_view));
-    if (!view.available)
-      context.reporter.warn("programs inside see all CPUs of the node in /proc, though they get " +
-                            std::to_string(*settings.cpus) + ": " + view.reason);
-  }
-  TH_TRY(restrict_devices(context, id, capabilities));
+  TH_TRY(make_group(context, settings, undo));
+  // Without device rules it must not be able to make device nodes at all.
+  TH_ASSIGN(const bool restricted, restrict_devices(context, id));
+  if (!restricted) capabilities.mask &= ~(std::uint64_t{1} << kMknodBit);
+  // From its first instruction on a state that was suspended does not fit any more.
+  TH_ASSIGN(const Effect discarded, discard_dump(kernel, dump_path(context.node, id)));
+  if (discarded == Effect::changed)
+    context.reporter.say("The suspended state is discarded");
   SpawnSpec spec = spawn_spec(settings, capabilities);
   spec.oom_adjust = oom_adjust_of(oom, kInit);
   tell_guarantee(context, oom);

@@ -77,6 +77,11 @@ Status kill(Context& context, CtId id, ProcessRef init) {
 
 Status end_processes(Context& context, const CtSettings& settings, ProcessRef init,
                      const StopOptions& options) {
+  TH_ASSIGN(const bool paused, is_paused(context.kernel(), settings.id));
+  if (paused) {  // nobody inside can be asked
+    TH_TRY(kill_if_paused(context.kernel(), settings.id));
+    return kill(context, settings.id, init);
+  }
   if (!options.fast) {
     TH_ASSIGN(const bool gone, stop_gracefully(context, settings, init, !options.skip_scripts));
     if (gone) return {};

@@ -27,9 +27,11 @@ enum class Feature : std::uint8_t {
   channels,
   proc_view,        ///< /proc inside a container shows its own memory and CPUs, not the node's
   raise_limits,     ///< CAP_SYS_RESOURCE: hard limits may be raised
+  checkpoint,       ///< processes can be dumped and restored
+  dirty_tracking,   ///< pre-dump: what changed in memory since the last one is known
 };
 std::string_view to_string(Feature feature);
-inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::raise_limits) + 1;
+inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::dirty_tracking) + 1;
 
 struct Support {
   bool available = false;

@@ -13,6 +13,7 @@ class Cgroups;
 class Quotas;
 class Links;
 class Channels;
+class Checkpoints;
 class Host;
 
 /// One node's kernel. References stay valid as long as the Kernel. There is no global instance:
@@ -28,6 +29,7 @@ class Kernel {
   virtual Quotas& quotas() = 0;
   virtual Links& links() = 0;
   virtual Channels& channels() = 0;
+  virtual Checkpoints& checkpoints() = 0;
   virtual Host& host() = 0;
 };
 

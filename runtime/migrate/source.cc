@@ -59,7 +59,7 @@ class Departure {
     }
     config_ = std::move(*config);
     TH_ASSIGN(const container::State state,
-              container::observe(kernel(), context_.layout(), config_.settings));
+              container::observe(kernel(), context_.layout(), context_.node, config_.settings));
     if (!state.has_private) {
       return fail(ErrorCode::not_found, "migrate.look", name_,
                   fmt::format("its private area {} does not exist", config_.settings.private_area))
@@ -69,6 +69,12 @@ class Departure {
       return fail(ErrorCode::busy, "migrate.look", name_, "is paused")
           .with_exit_code(to_int(MigrateExit::cannot_stop))
           .with_hint("resume or stop it first");
+    }
+    if (state.suspended) {
+      return fail(ErrorCode::busy, "migrate.look", name_,
+                  "is suspended, and this release does not move a suspended state")
+          .with_exit_code(to_int(MigrateExit::cannot_stop))
+          .with_hint("resume it first, or give the state up with: vzctl start");
     }
     was_ = state.running() ? FinalState::running
            : state.mounted ? FinalState::mounted
@@ -334,7 +340,7 @@ class Departure {
     };
     also(clear_intent(kernel(), context_.node.journal_file(request_.id), true));
     if (was_ == FinalState::stopped) return error;
-    const auto state = container::observe(kernel(), context_.layout(), config_.settings);
+    const auto state = container::observe(kernel(), context_.layout(), context_.node, config_.settings);
     if (!state) {
       also(state.error());
       return error;

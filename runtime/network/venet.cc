@@ -78,11 +78,18 @@ Status make_pair(Kernel& kernel, CtId id, ProcessRef init) {
   return links.enable_routing(device);
 }
 
+/// The container's way out, on the node's side.
+Status add_gateway_address(Kernel& kernel, CtId id, IpAddress::Family family) {
+  TH_TRY(kernel.links().add_address(NetScope::node(), node_device(id),
+                                    IpPrefix::host(gateway(family))));
+  return {};
+}
+
 Status add_gateway(Kernel& kernel, CtId id, ProcessRef init, IpAddress::Family family) {
   Links& links = kernel.links();
   const NetScope inside = NetScope::of(init);
   const IpPrefix via = IpPrefix::host(gateway(family));
-  TH_TRY(links.add_address(NetScope::node(), node_device(id), via));
+  TH_TRY(add_gateway_address(kernel, id, family));
   TH_TRY(links.add_route(inside, {via, kContainerDevice, std::nullopt}));
   TH_TRY(links.add_route(inside, {default_destination(family), kContainerDevice, via.address}));
   return {};
@@ -93,17 +100,21 @@ struct Done {
   std::vector<IpPrefix> addresses;
 };
 
+Result<Effect> route_to(Kernel& kernel, CtId id, const IpAddress& address) {
+  const IpPrefix host = IpPrefix::host(address);
+  Result<Effect> routed =
+      kernel.links().add_route(NetScope::node(), {host, node_device(id), std::nullopt});
+  if (routed) return routed;
+  if (routed.error().code == ErrorCode::exists) return explain_conflict(kernel, address);
+  return address_error(std::move(routed).error(), id, "cannot route " + host.text());
+}
+
 Status add_one(Kernel& kernel, CtId id, ProcessRef init, const IpPrefix& address, bool keep_masks,
                Done& done) {
   Links& links = kernel.links();
   const IpPrefix host = IpPrefix::host(address.address);
-  const Result<Effect> routed =
-      links.add_route(NetScope::node(), {host, node_device(id), std::nullopt});
-  if (!routed) {
-    if (routed.error().code == ErrorCode::exists) return explain_conflict(kernel, address.address);
-    return address_error(routed.error(), id, "cannot route " + host.text());
-  }
-  if (*routed == Effect::changed) done.addresses.push_back(address);
+  TH_ASSIGN(const Effect routed, route_to(kernel, id, address.address));
+  if (routed == Effect::changed) done.addresses.push_back(address);
   const Result<Effect> added =
       links.add_address(NetScope::of(init), kContainerDevice, keep_masks ? address : host);
   if (!added) return address_error(added.error(), id, "cannot add " + address.text());
@@ -216,6 +227,41 @@ Status remove_addresses(Kernel& kernel, CtId id, ProcessRef init,
     }
   }
   return {};
+}
+
+Result<Effect> disconnect(Kernel& kernel, CtId id) {
+  Effect effect = Effect::none;
+  TH_ASSIGN(const std::vector<Route> routes, kernel.links().routes(NetScope::node()));
+  for (const Route& route : routes) {
+    if (route.device != node_device(id) ||
+        !(route.destination == IpPrefix::host(route.destination.address)) ||
+        is_link_local(route.destination.address))
+      continue;
+    TH_TRY(kernel.links().remove_route(NetScope::node(), route.destination));
+    effect = Effect::changed;
+  }
+  return effect;
+}
+
+Status reconnect(Kernel& kernel, CtId id, ProcessRef init) {
+  Links& links = kernel.links();
+  const std::string device = node_device(id);
+  TH_ASSIGN(const std::optional<LinkInfo> there, links.find(NetScope::node(), device));
+  if (!there) return {};
+  TH_ASSIGN(const std::vector<IpPrefix> addresses, addresses_inside(kernel, init));
+  TH_TRY(links.set_up(NetScope::node(), device, true));
+  TH_TRY(links.enable_routing(device));
+  std::set<IpAddress::Family> ready;
+  for (const IpPrefix& address : addresses) {
+    if (ready.insert(address.address.family).second) {
+      if (const Status added = add_gateway_address(kernel, id, address.address.family); !added)
+        return address_error(added.error(), id, "cannot give the gateway its address");
+    }
+    TH_TRY(route_to(kernel, id, address.address));
+  }
+  const Status told = announce(kernel, addresses);
+  // Without it the neighbours only take longer.
+  return !told && told.error().code == ErrorCode::node_down ? told : Status();
 }
 
 Status announce(Kernel& kernel, std::span<const IpPrefix> addresses) {

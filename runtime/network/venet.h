@@ -43,6 +43,16 @@ Status add_addresses(Kernel& kernel, CtId id, ProcessRef init, std::span<const I
 Status remove_addresses(Kernel& kernel, CtId id, ProcessRef init,
                         std::span<const IpPrefix> addresses);
 
+/// Takes the node's routes to the container away: nothing reaches it, and its peers' connections wait
+/// rather than break. The device stays up: a checkpoint of routes whose carrier is lost cannot be
+/// restored. Effect::none when there were none.
+Result<Effect> disconnect(Kernel& kernel, CtId id);
+
+/// The node's half of the container's network again, from what the container has inside: after
+/// disconnect, or when a restore has brought the pair back. Announces the addresses. Nothing to do
+/// without a device. Errors: exists (exit 78: somebody has an address meanwhile), others with 34.
+Status reconnect(Kernel& kernel, CtId id, ProcessRef init);
+
 /// Tells the neighbours where the addresses are now. Errors: the first that could not be told.
 Status announce(Kernel& kernel, std::span<const IpPrefix> addresses);
 

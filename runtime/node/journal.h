@@ -24,7 +24,8 @@ enum class IntentPhase : std::uint8_t {
 /// planned ahead: each can be repeated and does nothing when its work was never begun.
 struct Intent {
   std::string
-      operation;  ///< "create", "destroy", "start", "stop", "mount", "umount", "set", "migrate"
+      operation;  ///< "create", "destroy", "start", "stop", "mount", "umount", "set", "migrate",
+                  ///< "suspend", "resume"
   IntentPhase phase = IntentPhase::roll_back;
   /// Whether the intent must survive a power cut. Operations whose effects all vanish with the
   /// power (processes, mounts, groups, links) need no sync: start and stop stay fast.

@@ -18,7 +18,7 @@ namespace {
 bool already_done(const std::vector<std::string>& argv, int code) {
   static const std::map<std::string, std::vector<int>> codes = {
       {"start", {32}},      {"stop", {31}},  {"create", {44}}, {"destroy", {14, 43}},
-      {"delete", {14, 43}}, {"mount", {41}}, {"umount", {40}},
+      {"delete", {14, 43}}, {"mount", {41}}, {"umount", {40}},  {"resume", {32}},
   };
   if (argv[0] == "vzmigrate") return code == 10;
   if (code == 71 && std::find(argv.begin(), argv.end(), "--ipdel") != argv.end()) return true;
@@ -49,8 +49,9 @@ Result<Picture> picture_of(Player& player) {
     for (const auto& [id, container] : trace.containers) {
       const std::string key = node + ": CT " + id.text();
       picture.facts[key + " state"] = fmt::format(
-          "{}{}{}{}", container.config ? "configured " : "", container.private_area ? "area " : "",
-          container.mounted ? "mounted " : "", container.running ? "running" : "");
+          "{}{}{}{}{}", container.config ? "configured " : "", container.private_area ? "area " : "",
+          container.mounted ? "mounted " : "", container.running ? "running" : "",
+          container.dump ? " suspended" : "");
       if (const auto config = trace.configs.find(id); config != trace.configs.end())
         picture.facts[key + " settings"] = comparable_config(config->second);
       if (container.private_area) {
@@ -220,14 +221,21 @@ class Explorer {
     std::map<CtId, const char*> wishes;
     for (const auto& [node, trace] : earlier)
       for (const auto& [id, container] : trace.containers)
-        wishes[id] = container.running ? "start" : container.mounted ? "mount" : "umount";
+        wishes[id] = container.running   ? "start"
+                     : container.dump    ? "resume"
+                     : container.mounted ? "mount"
+                                         : "umount";
     const auto now = traces_of(player);
     if (!now) return now.error().message();
     for (const auto& [node, trace] : *now) {
       for (const auto& [id, container] : trace.containers) {
         if (container.running) continue;
         const auto wish = wishes.find(id);
-        const std::string verb = wish == wishes.end() ? "umount" : wish->second;
+        std::string verb = wish == wishes.end() ? "umount" : wish->second;
+        // What is suspended is resumed, not started anew. Who was, and is so no more, has run until
+        // the power went.
+        if (verb == "start" && container.dump) verb = "resume";
+        else if (verb == "resume") verb = container.dump ? "umount" : "start";
         const auto end = player.command(node, {"vzctl", verb, id.text()}, "", seconds(3600));
         if (!end) return end.error().message();
         // An umount was only to touch the container: what it has left is judged by the invariants.

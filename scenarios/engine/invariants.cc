@@ -43,6 +43,7 @@ class Looker {
     TH_TRY(names());
     TH_TRY(areas());
     TH_TRY(locks());
+    TH_TRY(dumps());
     TH_TRY(kernel_objects());
     return std::move(trace_);
   }
@@ -113,6 +114,19 @@ class Looker {
         trace_.containers[*third].live = true;
       else
         stranger("lock file " + directory + "/" + entry.name);
+    }
+    return {};
+  }
+
+  Status dumps() {
+    const std::string directory = layout_.data_directory() + "/dump";
+    TH_ASSIGN(const auto list, entries(directory));
+    for (const DirectoryEntry& entry : list) {
+      const auto id = entry.name.starts_with("Dump.") ? number_of(std::string_view(entry.name).substr(5)) : std::nullopt;
+      if (id)
+        trace_.containers[*id].dump = true;
+      else
+        stranger("dump " + directory + "/" + entry.name);
     }
     return {};
   }
@@ -189,6 +203,8 @@ class ContainerJudge {
     if (halted_) return;
     if (!trace_.running && trace_.cgroup) complain("a control group, but not running");
     if (!trace_.running && trace_.link) complain("a network device, but not running");
+    if (!known && trace_.dump) complain("a suspended state without configuration and area");
+    if (trace_.running && trace_.dump && !trace_.frozen) complain("running beside a suspended state");
     if (!trace_.running && trace_.live) complain("live settings, but not running");
   }
 

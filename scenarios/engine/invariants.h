@@ -36,6 +36,7 @@ struct ContainerTrace {
   bool link = false;
   bool lock = false;
   bool journal = false;
+  bool dump = false;  ///< suspended state of its own place
   bool live = false;  ///< settings that hold until the container stops
 };
 

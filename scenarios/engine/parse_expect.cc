@@ -39,6 +39,7 @@ std::optional<ContainerCheck::State> state_of(const std::string& word) {
   if (word == "stopped") return State::stopped;
   if (word == "mounted") return State::mounted;
   if (word == "paused") return State::paused;
+  if (word == "suspended") return State::suspended;
   if (word == "absent") return State::absent;
   return std::nullopt;
 }
@@ -135,7 +136,7 @@ class CheckReader {
     reader_.require("container");
     const auto id = reader_.container("container");
     const auto state =
-        reader_.choice("state", {"running", "stopped", "mounted", "paused", "absent"});
+        reader_.choice("state", {"running", "stopped", "mounted", "paused", "suspended", "absent"});
     const auto only_on = reader_.text("only_on");
     if (only_on) check_node_name(context_, reader_.mark_of("only_on"), *only_on);
     const auto downtime = reader_.range("downtime", RangeUnit::duration);

@@ -21,6 +21,7 @@ const char* word_of(ContainerCheck::State state) {
     case State::stopped: return "stopped";
     case State::mounted: return "mounted";
     case State::paused: return "paused";
+    case State::suspended: return "suspended";
     case State::absent: return "absent";
   }
   return "?";
@@ -30,7 +31,8 @@ ContainerCheck::State state_of(const ContainerTrace& trace) {
   using State = ContainerCheck::State;
   if (!trace.config && !trace.private_area && !trace.running) return State::absent;
   if (trace.running) return trace.frozen ? State::paused : State::running;
-  return trace.mounted ? State::mounted : State::stopped;
+  if (trace.mounted) return State::mounted;
+  return trace.dump ? State::suspended : State::stopped;
 }
 
 struct CounterName {

@@ -151,7 +151,7 @@ struct FaultStep {
 
 struct ContainerCheck {
   CtId container;
-  enum class State { running, stopped, mounted, paused, absent } state = State::stopped;
+  enum class State { running, stopped, mounted, paused, suspended, absent } state = State::stopped;
   std::string node;
 };
 /// The container's area, configuration and init are on this node and on no other.

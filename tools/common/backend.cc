@@ -126,6 +126,8 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   options.cgroup_prefix = node.cgroup_prefix;
   options.network_namespace = node.network_namespace;
   options.peers = node.peers;
+  options.criu = environment("TWINHULL_CRIU");
+  if (options.criu.empty()) options.criu = node.criu;
   options.stop = &stop_requested();
   options.data_directory = node.layout_root + "/vz";
   auto kernel = linux_backend::open_kernel(options, remote.channels);

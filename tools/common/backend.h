@@ -37,6 +37,7 @@ std::string default_world_path();
 /// A Linux node as a JSON file describes it: several can live side by side on one machine.
 /// {"name": "n1", "layout_root": "/srv/n1", "run_directory": "/run/th-n1",
 ///  "cgroup_prefix": "twinhull/n1", "network_namespace": "/run/netns/th-n1",
+///  "criu": "/opt/criu/sbin/criu",
 ///  "peers": {"n2": ["vzmigrate", "--serve", "{service}", …]}}
 struct NodeFile {
   std::string name = "localhost";
@@ -44,6 +45,7 @@ struct NodeFile {
   std::string run_directory = "/run/twinhull";
   std::string cgroup_prefix = "twinhull";
   std::string network_namespace;
+  std::string criu;  ///< empty = searched for; TWINHULL_CRIU wins
   std::map<std::string, std::vector<std::string>> peers;
 };
 /// Errors: not_found, corrupt (naming the file, key and reason).

@@ -25,6 +25,7 @@ Result<NodeFile> read_node_file(const std::string& path) {
                          : key == "run_directory"     ? &node.run_directory
                          : key == "cgroup_prefix"     ? &node.cgroup_prefix
                          : key == "network_namespace" ? &node.network_namespace
+                         : key == "criu"              ? &node.criu
                                                       : nullptr;
     if (field != nullptr) {
       if (!value.is_string()) return bad("\"" + key + "\" must be a string");
@@ -42,7 +43,7 @@ Result<NodeFile> read_node_file(const std::string& path) {
     } else {
       return bad("unknown key \"" + key +
                  "\" (known: name, layout_root, run_directory, cgroup_prefix, network_namespace, "
-                 "peers)");
+                 "criu, peers)");
     }
   }
   return node;

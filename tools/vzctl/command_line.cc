@@ -64,13 +64,26 @@ constexpr Row kRows[] = {
      "  vzctl exec3 101 printf '%s\\n' 'a  b'\n"},
     {Command::enter, "enter", "", "Open a root shell in a container",
      "  vzctl enter 101\n  vzctl enter 101 --exec top\n"},
+    {Command::suspend, "suspend", "chkpnt",
+     "Save the state of a running container to disk and stop it",
+     "  vzctl suspend 101                       # to DUMPDIR/Dump.101; vzctl resume brings it back\n"
+     "  vzctl suspend 101 --dumpfile /backup/101.dump\n"
+     "  vzctl suspend 101 --suspend             # step by step: freeze,\n"
+     "  vzctl suspend 101 --dump                #   write the state,\n"
+     "  vzctl suspend 101 --kill                #   and end it (or --resume: go on)\n"},
+    {Command::resume, "resume", "restore", "Let a suspended or paused container go on",
+     "  vzctl resume 101\n"
+     "  vzctl resume 101 --dumpfile /backup/101.dump\n"
+     "  vzctl resume 101 --undump               # step by step: restore it frozen,\n"
+     "  vzctl resume 101 --resume               #   and let it go (or --kill: back to the dump)\n"},
+    {Command::pause, "pause", "", "Freeze a container in memory; resume lets it go on",
+     "  vzctl pause 101\n  vzctl resume 101\n"},
     {Command::runscript, "runscript", "", "Run a script file of the node in a container",
      "  vzctl runscript 101 /root/fix.sh\n"},
 };
 
 /// Commands of the product that are not built yet: told apart from mistyped ones.
 constexpr std::string_view kLater[] = {
-    "suspend",   "chkpnt",          "resume",          "restore",        "pause",
     "snapshot",  "snapshot-switch", "snapshot-delete", "snapshot-mount", "snapshot-umount",
     "console",   "execaction",      "monitor",         "quotaon",        "quotaoff",
     "quotainit", "convert",         "register",        "unregister",     "compact",
@@ -239,8 +252,28 @@ class Grammar {
         app_.add_option("COMMAND",
                         "the command and its words as they are; - = from standard input");
         break;
+      case Command::suspend:
+        add_dumpfile(invocation_.suspend.dumpfile);
+        app_.add_flag("--suspend", freeze_, "only freeze it");
+        app_.add_flag("--dump", dump_, "only write the state of a frozen one");
+        app_.add_flag("--kill", kill_, "only end a frozen one whose state is written");
+        app_.add_flag("--resume", go_, "only let a frozen one go on");
+        break;
+      case Command::resume:
+        add_dumpfile(invocation_.resume.dumpfile);
+        app_.add_flag("--undump", undump_, "only restore it, frozen");
+        app_.add_flag("--resume", go_, "only let it go on after --undump");
+        app_.add_flag("--kill", kill_, "only end it after --undump; the dump stays");
+        app_.add_flag("--skip-fsck,--skip_fsck", unused_, "(private areas here need no check)");
+        break;
+      case Command::pause:
       case Command::status: break;
     }
+  }
+
+  void add_dumpfile(std::string& into) {
+    app_.add_option("--dumpfile", into, "where the state is, instead of DUMPDIR/Dump.CTID")
+        ->type_name("PATH");
   }
 
   void add_start(container::StartOptions& start) {
@@ -278,6 +311,8 @@ class Grammar {
         invocation_.create.parameters = take_requests(app_, options_);
         return {};
       case Command::set: return finish_set();
+      case Command::suspend:
+      case Command::resume: return finish_phases();
       case Command::enter:
         if (!command_.empty()) invocation_.words = {command_};
         return {};
@@ -287,6 +322,23 @@ class Grammar {
         return {};
       default: return {};
     }
+  }
+
+  Status finish_phases() {
+    if (freeze_ + dump_ + kill_ + go_ + undump_ > 1)
+      return bad_line(std::string(row_.name) + " takes one phase at a time");
+    using Suspend = container::SuspendPhase;
+    using Resume = container::ResumePhase;
+    invocation_.suspend.phase = freeze_ ? Suspend::freeze
+                                : dump_ ? Suspend::dump
+                                : kill_ ? Suspend::kill
+                                : go_   ? Suspend::thaw
+                                        : Suspend::whole;
+    invocation_.resume.phase = undump_ ? Resume::undump
+                               : go_   ? Resume::go
+                               : kill_ ? Resume::kill
+                                       : Resume::whole;
+    return {};
   }
 
   Status finish_set() {
@@ -318,6 +370,7 @@ class Grammar {
   bool quiet_ = false;
   bool verbose_ = false;
   bool unused_ = false;
+  bool freeze_ = false, dump_ = false, kill_ = false, go_ = false, undump_ = false;
 };
 
 std::string overview() {

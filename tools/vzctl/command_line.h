@@ -29,6 +29,9 @@ enum class Command : std::uint8_t {
   exec3,
   enter,
   runscript,
+  suspend,
+  resume,
+  pause,
 };
 
 /// One call of vzctl, understood but not yet checked against a node.
@@ -42,6 +45,8 @@ struct Invocation {
   container::StopOptions stop;
   container::MountOptions mount;
   container::SetOptions set;
+  container::SuspendOptions suspend;
+  container::ResumeOptions resume;
   bool json = false;               ///< explain
   std::vector<std::string> words;  ///< parameters of explain; the command of exec*, enter --exec; the file of runscript
 };

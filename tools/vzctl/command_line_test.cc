@@ -87,11 +87,31 @@ BOOST_AUTO_TEST_CASE(create_takes_options_of_its_own_and_parameters) {
   BOOST_TEST(create.create.parameters.size() == 2);
 }
 
+BOOST_AUTO_TEST_CASE(suspend_and_resume_take_one_phase_and_a_place) {
+  using Suspend = container::SuspendPhase;
+  using Resume = container::ResumePhase;
+  const Invocation whole = parsed("suspend 101 --dumpfile /backup/101");
+  BOOST_CHECK(whole.command == Command::suspend);
+  BOOST_CHECK(whole.suspend.phase == Suspend::whole);
+  BOOST_TEST(whole.suspend.dumpfile == "/backup/101");
+  BOOST_CHECK(parsed("chkpnt 101 --suspend").suspend.phase == Suspend::freeze);
+  BOOST_CHECK(parsed("suspend 101 --dump").suspend.phase == Suspend::dump);
+  BOOST_CHECK(parsed("suspend 101 --kill").suspend.phase == Suspend::kill);
+  BOOST_CHECK(parsed("suspend 101 --resume").suspend.phase == Suspend::thaw);
+  const Invocation back = parsed("restore web1 --undump --skip-fsck");
+  BOOST_CHECK(back.command == Command::resume);
+  BOOST_CHECK(back.resume.phase == Resume::undump);
+  BOOST_CHECK(parsed("resume 101 --resume").resume.phase == Resume::go);
+  BOOST_CHECK(parsed("resume 101 --kill").resume.phase == Resume::kill);
+  BOOST_TEST(refused("suspend 101 --suspend --kill").exit_code == 20);
+  BOOST_CHECK(parsed("pause 101").command == Command::pause);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_command_line_is_refused_with_a_code_and_a_hint) {
   const std::tuple<const char*, int, const char*> cases[] = {
       {"", 20, "vzctl start 101"},
       {"strat 101", 20, "start"},
-      {"suspend 101", 20, "not part of this release"},
+      {"console 101", 20, "not part of this release"},
       {"start", 20, "needs the number or name"},
       {"start 101 102", 20, "unexpected word"},
       {"start 101 --wiat", 19, "--wait"},

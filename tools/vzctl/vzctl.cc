@@ -58,6 +58,9 @@ std::string_view lock_status(Command command) {
     case Command::restart: return "restarting";
     case Command::mount: return "mounting";
     case Command::umount: return "unmounting";
+    case Command::suspend: return "suspending";
+    case Command::resume: return "restoring";
+    case Command::pause: return "pausing";
     default: return "setting";
   }
 }
@@ -72,6 +75,9 @@ Status run_locked(Context& context, CtId id, const Invocation& invocation) {
       return container::restart(context, id, invocation.stop, invocation.start);
     case Command::mount: return container::mount(context, id, invocation.mount);
     case Command::umount: return container::unmount(context, id, invocation.mount);
+    case Command::suspend: return container::suspend(context, id, invocation.suspend);
+    case Command::resume: return container::resume(context, id, invocation.resume);
+    case Command::pause: return container::pause(context, id);
     case Command::set: return container::set(context, id, invocation.set);
     default: return fail(ErrorCode::invalid_argument, "vzctl", "CT " + id.text(), "takes no lock");
   }

@@ -40,6 +40,8 @@ struct MemoryLoad {
   std::uint64_t grow = 0;   ///< bytes to hold
   std::uint64_t rate = 0;   ///< bytes a second; 0 = as fast as it goes
   double hold = 0;          ///< seconds to keep them
+  std::uint64_t dirty = 0;  ///< bytes of pages a second to write again meanwhile
+  std::string pattern = "uniform";  ///< which: uniform, hot (nine of ten in a tenth), sequential
 };
 Outcome run_memory(const MemoryLoad& load);
 

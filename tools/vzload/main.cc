@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  vzload cpu --threads 2 --for 10\n"
       "  vzload memory --grow 64M --hold 5\n"
+      "  vzload memory --grow 64M --hold 60 --dirty 10M --pattern hot\n"
       "  vzload write /data --bytes 100M --sync\n"
       "  vzload write /data --bytes 100M --direct --block 4K --for 10\n"
       "  vzload read /data\n"
@@ -73,7 +74,15 @@ int main(int argc, char** argv) {
   memory_command->add_option("--grow", memory.grow, "Bytes to hold")->required()->transform(size);
   memory_command->add_option("--rate", memory.rate, "Bytes a second")->transform(size);
   memory_command->add_option("--hold", memory.hold, "Seconds to keep them")->check(CLI::NonNegativeNumber);
-  memory_command->callback([&] { outcome = run_memory(memory); });
+  memory_command->add_option("--dirty", memory.dirty, "Bytes of pages a second to write again meanwhile")
+      ->transform(size)->check(CLI::Range(std::uint64_t{4096}, std::uint64_t{1} << 62));
+  memory_command->add_option("--pattern", memory.pattern, "Which pages: uniform, hot or sequential")
+      ->check(CLI::IsMember({"uniform", "hot", "sequential"}));
+  memory_command->callback([&] {
+    outcome = memory.dirty != 0 && (memory.hold == 0 || memory.grow < 4096)
+                  ? Outcome(std::unexpected("--dirty needs --hold, and a page to write to"))
+                  : run_memory(memory);
+  });
 
   WriteLoad writing;
   auto* write_command = app.add_subcommand("write", "Write a file");

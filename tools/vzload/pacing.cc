@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <ctime>
 
 #include <algorithm>
@@ -26,7 +27,8 @@ void pace(std::uint64_t done, std::uint64_t rate, double started) {
   timespec wait{};
   wait.tv_sec = static_cast<time_t>(ahead);
   wait.tv_nsec = static_cast<long>((ahead - static_cast<double>(wait.tv_sec)) * 1e9);
-  nanosleep(&wait, nullptr);
+  // Interrupted when the process is restored from a checkpoint.
+  while (nanosleep(&wait, &wait) != 0 && errno == EINTR) {}
 }
 
 Report finish(std::string kind, std::uint64_t bytes, double started) {

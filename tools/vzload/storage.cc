@@ -11,6 +11,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "load.h"
 
@@ -19,7 +20,37 @@ namespace {
 
 constexpr std::uint64_t kChunk = 1 << 20;
 
+constexpr std::uint64_t kPage = 4096;
+
 std::string refusal(const std::string& what) { return what + ": " + std::strerror(errno); }
+
+/// Writes pages again and again, as fast as `load` says, until `end`.
+void keep_dirty(const MemoryLoad& load, const std::vector<char*>& areas, double end) {
+  const std::uint64_t pages = load.grow / kPage;
+  const std::uint64_t hot = std::max<std::uint64_t>(1, pages / 10);
+  std::uint64_t state = 0x9e3779b97f4a7c15, written = 0;
+  const auto random = [&state](std::uint64_t below) {  // xorshift
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return state % below;
+  };
+  const auto next = [&]() -> std::uint64_t {
+    if (load.pattern == "sequential") return written % pages;
+    if (load.pattern == "hot" && pages > hot)
+      return written % 10 == 9 ? hot + random(pages - hot) : random(hot);
+    return random(pages);
+  };
+  const double started = steady_seconds();
+  while (steady_seconds() < end) {
+    const std::uint64_t page = next();
+    ++areas[page * kPage / kChunk][page * kPage % kChunk];
+    ++written;
+    // In slices: a sleep after each page would be all that it does.
+    if (written % 16 == 0 || load.dirty < (16 * kPage) * 10)
+      pace(written * kPage, load.dirty, started);
+  }
+}
 
 }  // namespace
 
@@ -29,14 +60,20 @@ Outcome run_memory(const MemoryLoad& load) {
   static_cast<void>(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
   const double started = steady_seconds();
   std::uint64_t held = 0;
+  std::vector<char*> areas;
   while (held < load.grow) {
     const std::uint64_t size = std::min(kChunk, load.grow - held);
     void* area = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (area == MAP_FAILED)
       return std::unexpected(refusal("memory refused after " + std::to_string(held) + " bytes"));
     std::memset(area, 0x5a, size);
+    areas.push_back(static_cast<char*>(area));
     held += size;
     pace(held, load.rate, started);
+  }
+  if (load.dirty != 0) {
+    keep_dirty(load, areas, steady_seconds() + load.hold);
+    return finish("memory", held, started);
   }
   pace(1, 1, steady_seconds() - 1 + load.hold);
   return finish("memory", held, started);

@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "backends/linux/cgroup/cgroups.h"
+#include "backends/linux/checkpoint/criu.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/entry.h"
 #include "backends/linux/file/path.h"
@@ -143,6 +144,8 @@ class LinuxHost final : public Host {
       case Feature::tree_quota_bytes:
       case Feature::tree_quota_inodes: return quota(feature);
       case Feature::channels: return channels();
+      case Feature::checkpoint:
+      case Feature::dirty_tracking: return criu_support(options_, feature);
     }
     return fail(ErrorCode::invalid_argument, "host.supports",
                 std::to_string(static_cast<int>(feature)), "no such feature");

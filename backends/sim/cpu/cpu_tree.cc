@@ -137,6 +137,11 @@ Duration CpuTree::task_usage(CpuTaskId id) const {
   return task.used.time();
 }
 
+CpuDemand CpuTree::demand(CpuTaskId id) const {
+  const Task& task = tasks_.at(id);
+  return {task.threads, {task.each}, work_left(id)};
+}
+
 std::optional<Duration> CpuTree::work_left(CpuTaskId id) const {
   Task task = tasks_.at(id);
   if (!task.finite) return std::nullopt;

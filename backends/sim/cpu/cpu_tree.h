@@ -79,6 +79,8 @@ class CpuTree {
   /// After loading, when it is sane(): before that nothing else may be called.
   void relink();
   [[nodiscard]] Duration task_usage(CpuTaskId task) const;
+  /// What a task wants from now on.
+  [[nodiscard]] CpuDemand demand(CpuTaskId task) const;
   /// CPU time that is left of a task's work; empty for an endless task.
   [[nodiscard]] std::optional<Duration> work_left(CpuTaskId task) const;
 

@@ -149,6 +149,11 @@ void serialize(Archive& archive, IpPrefix& prefix) {
   archive(prefix.address, prefix.length);
 }
 template <typename Archive>
+void serialize(Archive& archive, LinkCounters& counters) {
+  archive(counters.received, counters.sent, counters.packets_received, counters.packets_sent,
+          counters.dropped);
+}
+template <typename Archive>
 void serialize(Archive& archive, Route& route) {
   archive(route.destination, route.device, route.gateway);
 }

@@ -2,14 +2,6 @@
 #include "backends/sim/net/net_model.h"
 #include "backends/sim/process/process_model.h"
 
-namespace twinhull {
-template <typename Archive>
-void serialize(Archive& archive, LinkCounters& counters) {
-  archive(counters.received, counters.sent, counters.packets_received, counters.packets_sent,
-          counters.dropped);
-}
-}  // namespace twinhull
-
 namespace twinhull::sim {
 
 template <typename Archive>
@@ -19,7 +11,7 @@ void serialize(Archive& archive, NetDevice& device) {
 }
 template <typename Archive>
 void serialize(Archive& archive, NetNamespace& space) {
-  archive(space.devices, space.routes, space.forwards, space.servers);
+  archive(space.devices, space.routes, space.forwards, space.servers, space.locked);
 }
 template <typename Archive>
 void serialize(Archive& archive, NetHop& hop) {

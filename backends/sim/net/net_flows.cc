@@ -81,6 +81,25 @@ Result<std::uint64_t> NetModel::start_flow(NetFlow flow) {
   return id;
 }
 
+std::uint64_t NetModel::revive_flow(NetFlow flow) {
+  flow.since = node_.engine.now().time_since_epoch().count();
+  flow.opens = std::min(flow.opens, flow.since);
+  flow.rate = 0;
+  if (!flow.done) flow.stalled = flow.since;
+  const std::uint64_t id = next_flow_++;
+  flows_[id] = std::move(flow);
+  return id;
+}
+
+void NetModel::reattach(NetModel& sender, std::uint64_t id, std::int32_t before, std::int32_t now,
+                        std::uint32_t space) {
+  NetFlow* flow = sender.find_flow(id);
+  if (flow == nullptr || flow->done || flow->server != before) return;
+  flow->server = now;
+  flow->path.node = node_.index;
+  flow->path.space = space;
+}
+
 NetFlow* NetModel::find_flow(std::uint64_t id) {
   const auto found = flows_.find(id);
   return found == flows_.end() ? nullptr : &found->second;
@@ -130,10 +149,12 @@ void NetModel::unlisten(std::uint32_t space, std::uint16_t port) {
   if (server == home->servers.end()) return;
   const std::int32_t pid = server->second;
   home->servers.erase(server);
-  for (const auto& node : node_.world.nodes) {  // its connections are reset
+  // Its connections are reset, but for those whose peer cannot hear of it.
+  for (const auto& node : node_.world.nodes) {
     NetModel& other = net_of(*node);
     for (auto& [id, flow] : other.flows_) {
       if (flow.server != pid || flow.path.node != node_.index || flow.done) continue;
+      if (flow.stalled >= 0) continue;
       other.settle(flow);
       flow.server = 0;
       flow.done = flow.lost = true;

@@ -269,6 +269,7 @@ Result<NetPath> NetModel::trace(std::uint32_t space, const IpAddress& destinatio
   for (int step = 0; step < 16; ++step) {
     const NetNamespace* home = owner->find(space);
     if (home == nullptr) return no_way(*owner, space, "the network namespace is gone");
+    if (home->locked) return no_way(*owner, space, "a checkpoint has locked the network");
     for (const auto& [name, device] : home->devices) {
       if (!device.up) continue;
       for (const IpPrefix& own : device.addresses) {

@@ -35,6 +35,7 @@ struct NetNamespace {
   std::vector<Route> routes;
   bool forwards = false;
   std::map<std::uint16_t, std::int32_t> servers;   ///< port -> pid of who listens
+  bool locked = false;           ///< by a checkpoint: nothing goes in or out
 };
 
 /// One place that packets pass.
@@ -120,6 +121,14 @@ class NetModel final : public NetStack {
   /// Errors: unreachable (no way, or nobody listens on `port`; port 0 = no listener needed).
   Result<std::uint64_t> start_flow(NetFlow flow);
   [[nodiscard]] NetFlow* find_flow(std::uint64_t id);
+  [[nodiscard]] const std::map<std::uint64_t, NetFlow>& flows() const { return flows_; }
+  /// A connection of a restored process goes on as soon as there is a way; share_all() is due.
+  std::uint64_t revive_flow(NetFlow flow);
+  /// A restored server goes on with what it had received; the connection (a flow of `sender`) that
+  /// went to its process of before is its again.
+  void revive_server(std::int32_t pid, std::uint64_t received) { received_[pid] = received; }
+  void reattach(NetModel& sender, std::uint64_t flow, std::int32_t before, std::int32_t now,
+                std::uint32_t space);
   /// Bytes moved until now.
   std::uint64_t moved(std::uint64_t id);
   void end_flow(std::uint64_t id);

@@ -15,6 +15,7 @@ class NodeKernel final : public Kernel {
         quotas_(make_quotas_port(NodeGate(node))),
         links_(make_links_port(NodeGate(node))),
         channels_(make_channels_port(NodeGate(node))),
+        checkpoints_(make_checkpoints_port(NodeGate(node))),
         host_(make_host_port(NodeGate(node))) {}
 
   Clock& clock() override { return *clock_; }
@@ -25,6 +26,7 @@ class NodeKernel final : public Kernel {
   Quotas& quotas() override { return *quotas_; }
   Links& links() override { return *links_; }
   Channels& channels() override { return *channels_; }
+  Checkpoints& checkpoints() override { return *checkpoints_; }
   Host& host() override { return *host_; }
 
  private:
@@ -36,6 +38,7 @@ class NodeKernel final : public Kernel {
   std::unique_ptr<Quotas> quotas_;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Channels> channels_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Host> host_;
 };
 

@@ -12,7 +12,7 @@ void ProcessModel::save(SaveArchive& archive) const {
   for (const auto& [pid, p] : processes_) {
     archive(p->ref, p->parent, p->space, p->inner_pid, p->cgroup, p->root, p->directory,
             p->environment, p->argv, p->started, p->threads, p->depth, p->stopped, p->command, p->cpu,
-            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams);
+            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch);
     const bool runs = p->program != nullptr;
     archive(runs);
     if (!runs) continue;
@@ -33,7 +33,7 @@ void ProcessModel::load(LoadArchive& archive) {
     SimProcess* p = made.get();
     archive(p->ref, p->parent, p->space, p->inner_pid, p->cgroup, p->root, p->directory,
             p->environment, p->argv, p->started, p->threads, p->depth, p->stopped, p->command, p->cpu,
-            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams);
+            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch);
     require_sane(p->ref.pid > 0 && !processes_.contains(p->ref.pid), "a pid is there twice");
     require_sane(p->ref.generation < next_generation_, "a process comes from the future");
     bool runs = false;

@@ -101,13 +101,9 @@ void ProcessModel::abandon_space(std::uint32_t id) {
   net_of(node_).remove_namespace(id);
 }
 
-Result<SimProcess*> ProcessModel::create(const RunSpec& spec, std::vector<std::string> argv,
-                                         std::unique_ptr<Program> program) {
+SimProcess& ProcessModel::add(const RunSpec& spec, std::vector<std::string> argv,
+                              std::unique_ptr<Program> program) {
   CgroupModel& groups = cgroups();
-  if (groups.find(spec.cgroup) == nullptr) {
-    return fail(ErrorCode::not_found, "processes.fork", spec.cgroup, "no such control group");
-  }
-  TH_TRY(groups.may_fork(spec.cgroup, 1));
   auto made = std::make_unique<SimProcess>();
   SimProcess& process = *made;
   process.ref = {new_pid(), next_generation_++};
@@ -122,21 +118,41 @@ Result<SimProcess*> ProcessModel::create(const RunSpec& spec, std::vector<std::s
   process.depth = spec.depth;
   process.started = node_.engine.now();
   process.program = std::move(program);
+  process.memory = groups.memory().add_account(groups.find(spec.cgroup)->memory);
+  groups.attach(spec.cgroup, process.ref.pid, 1);
+  processes_[process.ref.pid] = std::move(made);
+  const auto space = spaces_.find(spec.space);
+  if (space != spaces_.end() && space->second.init == 0) space->second.init = process.ref.pid;
+  return process;
+}
+
+Result<SimProcess*> ProcessModel::create(const RunSpec& spec, std::vector<std::string> argv,
+                                         std::unique_ptr<Program> program) {
+  CgroupModel& groups = cgroups();
+  if (groups.find(spec.cgroup) == nullptr) {
+    return fail(ErrorCode::not_found, "processes.fork", spec.cgroup, "no such control group");
+  }
+  TH_TRY(groups.may_fork(spec.cgroup, 1));
+  SimProcess& process = add(spec, std::move(argv), std::move(program));
   const auto space = spaces_.find(spec.space);
   process.inner_pid = space == spaces_.end() ? process.ref.pid : space->second.next_inner++;
-  process.memory = groups.memory().add_account(groups.find(spec.cgroup)->memory);
   if (const SimProcess* parent = find(spec.parent); parent != nullptr && parent->memory != 0) {
     groups.memory().set_oom_adjust(process.memory, groups.memory().oom_adjust(parent->memory));
   }
   if (spec.oom_adjust) groups.memory().set_oom_adjust(process.memory, *spec.oom_adjust);
-  groups.attach(spec.cgroup, process.ref.pid, 1);
-  const ProcessRef ref = process.ref;
-  processes_[ref.pid] = std::move(made);
-  if (space != spaces_.end() && space->second.init == 0) space->second.init = ref.pid;
   if (!charge(process, kProcessMemory)) {
     return fail(ErrorCode::no_memory, "processes.fork", spec.cgroup, "no memory for a new process");
   }
   post(process, {});
+  return &process;
+}
+
+Result<SimProcess*> ProcessModel::revive(const RunSpec& spec, std::vector<std::string> argv,
+                                         std::unique_ptr<Program> program, std::int32_t inner) {
+  TH_TRY(cgroups().may_fork(spec.cgroup, 1));
+  SimProcess& process = add(spec, std::move(argv), std::move(program));
+  process.inner_pid = inner;
+  if (spec.oom_adjust) cgroups().memory().set_oom_adjust(process.memory, *spec.oom_adjust);
   return &process;
 }
 

@@ -59,6 +59,16 @@ struct SimProcess {
   MemoryAccountId memory = 0;
   Timer timer;
   bool queued = false;
+  /// Since the latest pre-dump: what the process held, and how much it had written.
+  struct Watch {
+    Bytes held;
+    std::uint64_t writes = 0;
+    template <typename Archive>
+    void serialize(Archive& archive) {
+      archive(held.value, writes);
+    }
+  };
+  std::optional<Watch> watch;
   std::deque<ProcessEvent> inbox;
   ProcessStreams streams;
   std::unique_ptr<Program> program;  ///< null for commands
@@ -95,6 +105,10 @@ class ProcessModel final : public ProcessTable {
   /// A process that will receive `start`. Errors: limit_exceeded (pids), no_memory.
   Result<SimProcess*> create(const RunSpec& spec, std::vector<std::string> argv,
                              std::unique_ptr<Program> program);
+  /// A process of a checkpoint: number `inner` in its space, nothing charged, no event; its group
+  /// must be frozen. Errors: limit_exceeded.
+  Result<SimProcess*> revive(const RunSpec& spec, std::vector<std::string> argv,
+                             std::unique_ptr<Program> program, std::int32_t inner);
   /// The process goes on as another program (execve), which receives `start`.
   void replace(SimProcess& process, std::vector<std::string> argv,
                const std::map<std::string, std::string>& environment, const std::string& directory,
@@ -158,6 +172,8 @@ class ProcessModel final : public ProcessTable {
     return home == spaces_.end() ? Space{}.open_files : home->second.open_files;
   }
   void set_hostname(std::uint32_t space, std::string name);
+  /// A command of the node (exec) waits for this process.
+  [[nodiscard]] bool is_awaited(std::int32_t pid) const { return takers_.contains(pid); }
   [[nodiscard]] Node& node() const { return node_; }
   [[nodiscard]] CgroupModel& cgroups() const;
 
@@ -169,6 +185,8 @@ class ProcessModel final : public ProcessTable {
 
  private:
   std::int32_t new_pid();
+  SimProcess& add(const RunSpec& spec, std::vector<std::string> argv,
+                  std::unique_ptr<Program> program);
   void remove(SimProcess& process, ExitStatus status);
   void enqueue(SimProcess& process);
   void schedule_pump();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -28,6 +29,27 @@ struct ProcessEvent {
   }
 };
 
+/// How a program writes to its memory (models 6.8).
+enum class DirtyPattern : std::uint8_t { uniform, hot, sequential };
+
+/// A program's writes to pages that it has: what changed between two looks follows from the counts.
+struct PageWrites {
+  std::uint64_t count = 0;  ///< pages written since its start, each time counted
+  std::uint64_t pages = 0;  ///< among so many
+  DirtyPattern pattern = DirtyPattern::uniform;
+};
+
+/// What a restored program finds under other numbers.
+struct Relocation {
+  std::map<std::int32_t, std::int32_t> pids;     ///< node's numbers: at the dump -> now
+  std::map<std::uint64_t, std::uint64_t> flows;
+  /// 0 for a process that was not dumped.
+  [[nodiscard]] std::int32_t pid(std::int32_t before) const {
+    const auto found = pids.find(before);
+    return found == pids.end() ? 0 : found->second;
+  }
+};
+
 enum class ProgramKind : std::uint8_t { launch, delay, load, shell, init, idle, transfer };
 
 /// Base of all models. A program ends its process by ProcessModel::finish and then touches nothing.
@@ -38,6 +60,11 @@ class Program {
   virtual void handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) = 0;
   /// The process is about to be gone (ended or killed): release what others hold for it.
   virtual void leave(ProcessModel& /*table*/, SimProcess& /*process*/) {}
+  [[nodiscard]] virtual PageWrites page_writes(Instant /*now*/) const { return {}; }
+  /// After load(), in another process than the one that was saved.
+  virtual void relocate(const Relocation& /*relocation*/) {}
+  /// Goes on at an event of the disk, unless a timer or another event is to come.
+  [[nodiscard]] virtual bool uses_disk() const { return false; }
   virtual void save(SaveArchive& archive) const = 0;
   virtual void load(LoadArchive& archive) = 0;
 };

@@ -55,6 +55,7 @@ class TransferProgram final : public Program {
   TransferProgram(Transfer transfer, int status, std::string err)
       : transfer_(std::move(transfer)), status_(status), err_(std::move(err)) {}
   [[nodiscard]] ProgramKind kind() const override { return ProgramKind::transfer; }
+  [[nodiscard]] bool uses_disk() const override { return true; }
   void handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) override;
   void leave(ProcessModel& table, SimProcess& process) override;
   void save(SaveArchive& archive) const override;

@@ -45,6 +45,7 @@ void LoadProgram::handle(ProcessModel& table, SimProcess& process, const Process
     case ProcessEvent::Kind::timer:
       switch (spec_.kind) {
         case LoadSpec::Kind::memory:
+          if (holding_ && spec_.dirty != 0) return dirty(table, process);
           if (holding_) return end(table, process);
           return grow(table, process);
         case LoadSpec::Kind::write: return write(table, process);
@@ -162,7 +163,35 @@ void LoadProgram::grow(ProcessModel& table, SimProcess& process) {
                                  static_cast<UInt128>(part) * 1'000'000'000 / rate));
   if (bytes_ < spec_.bytes.value) return table.arm(process, now + std::max(took, Duration(1)));
   holding_ = true;
+  if (spec_.dirty != 0) {
+    looked_ = now + took;
+    held_until_ = looked_ + spec_.length;
+    return table.arm(process, std::min(looked_ + kStep, held_until_));
+  }
   table.arm(process, now + took + (spec_.has_end ? spec_.length : Duration(0)));
+}
+
+std::uint64_t LoadProgram::freshly_dirtied(Instant now) const {
+  if (spec_.dirty == 0 || !holding_ || now <= looked_) return 0;
+  return in_time(spec_.dirty, std::min(now - looked_, kStep));
+}
+
+void LoadProgram::dirty(ProcessModel& table, SimProcess& process) {
+  const Instant now = table.node().engine.now();
+  dirtied_ += freshly_dirtied(now);
+  looked_ = now;
+  if (now >= held_until_) return end(table, process);
+  table.arm(process, std::min(now + kStep, held_until_));
+}
+
+PageWrites LoadProgram::page_writes(Instant now) const {
+  return {(dirtied_ + freshly_dirtied(now)) / kPageSize, bytes_ / kPageSize, spec_.pattern};
+}
+
+void LoadProgram::relocate(const Relocation& relocation) {
+  if (flow_ == 0) return;
+  const auto found = relocation.flows.find(flow_);
+  flow_ = found == relocation.flows.end() ? 0 : found->second;
 }
 
 bool LoadProgram::done(const ProcessModel& table) const {
@@ -298,13 +327,18 @@ void LoadProgram::leave(ProcessModel& table, SimProcess& process) {
 void LoadProgram::save(SaveArchive& archive) const {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
           spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
-          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_);
+          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
+          spec_.dirty, spec_.pattern, held_until_, looked_, dirtied_);
 }
 
 void LoadProgram::load(LoadArchive& archive) {
   archive(spec_.kind, spec_.threads, spec_.hundredths_of_percent, spec_.has_end, spec_.length,
           spec_.bytes, spec_.rate, spec_.sync, spec_.direct, spec_.block, spec_.file, spec_.address,
-          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_);
+          spec_.port, spec_.files, spec_.trace, begun_, bytes_, operations_, size_, issued_, flushing_, line_, flow_, holding_,
+          spec_.dirty, spec_.pattern, held_until_, looked_, dirtied_);
+  require_sane(spec_.pattern <= DirtyPattern::sequential && dirtied_ <= kUnlimited / 2 &&
+                   spec_.dirty <= (std::uint64_t{1} << 62U),
+               "a load's writes are damaged");
   require_sane(spec_.kind <= LoadSpec::Kind::files && spec_.threads >= 1 &&
                    spec_.threads <= 100'000 && spec_.hundredths_of_percent <= 10'000 &&
                    spec_.length.count() >= 0 &&
@@ -369,6 +403,14 @@ int applet_vzload(AppletCall& call) {
     } else if (option == "--rate") {
       if (!amount || *amount == 0) return bad();
       spec.rate = *amount;
+    } else if (option == "--dirty") {
+      if (!amount || *amount < kPageSize) return bad();
+      spec.dirty = *amount;
+    } else if (option == "--pattern") {
+      constexpr std::string_view kPatterns[] = {"uniform", "hot", "sequential"};
+      const auto pattern = std::find(std::begin(kPatterns), std::end(kPatterns), value);
+      if (pattern == std::end(kPatterns)) return bad();
+      spec.pattern = static_cast<DirtyPattern>(pattern - std::begin(kPatterns));
     } else {
       return wrong("unknown option " + option);
     }
@@ -387,6 +429,9 @@ int applet_vzload(AppletCall& call) {
       break;
     case LoadSpec::Kind::memory:
       if (spec.bytes.value == kUnlimited) return wrong("memory needs --grow BYTES");
+      if (spec.dirty != 0 && (!spec.has_end || spec.bytes.value < kPageSize)) {
+        return wrong("--dirty needs --hold, and a page to write to");
+      }
       break;
     case LoadSpec::Kind::write:
     case LoadSpec::Kind::read:

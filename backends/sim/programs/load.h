@@ -20,6 +20,8 @@ struct LoadSpec {
   Bytes bytes{kUnlimited};
   std::uint64_t rate = 0;                        ///< bytes a second; 0 = as fast as it goes
   bool sync = false;
+  std::uint64_t dirty = 0;                       ///< memory: bytes of pages a second written again
+  DirtyPattern pattern = DirtyPattern::uniform;
   bool direct = false;                           ///< write: past the page cache, as read always is
   std::uint64_t block = 64U << 10U;              ///< write --direct, read: bytes of one operation
   std::string file;
@@ -36,12 +38,21 @@ class LoadProgram final : public Program {
   [[nodiscard]] ProgramKind kind() const override { return ProgramKind::load; }
   void handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) override;
   void leave(ProcessModel& table, SimProcess& process) override;
+  [[nodiscard]] PageWrites page_writes(Instant now) const override;
+  void relocate(const Relocation& relocation) override;
+  [[nodiscard]] bool uses_disk() const override {
+    return spec_.kind == LoadSpec::Kind::write || spec_.kind == LoadSpec::Kind::read;
+  }
   void save(SaveArchive& archive) const override;
   void load(LoadArchive& archive) override;
 
  private:
   void start(ProcessModel& table, SimProcess& process);
   void grow(ProcessModel& table, SimProcess& process);
+  /// --dirty: counts what was written since the last look.
+  void dirty(ProcessModel& table, SimProcess& process);
+  /// Bytes that --dirty wrote since the last look; a step at most, for the rest it stood still.
+  [[nodiscard]] std::uint64_t freshly_dirtied(Instant now) const;
   void write(ProcessModel& table, SimProcess& process);
   void write_direct(ProcessModel& table, SimProcess& process);
   void read(ProcessModel& table, SimProcess& process);
@@ -68,6 +79,8 @@ class LoadProgram final : public Program {
   std::uint64_t line_ = 0;
   std::uint64_t flow_ = 0;
   bool holding_ = false;
+  Instant held_until_{}, looked_{};  ///< --dirty only
+  std::uint64_t dirtied_ = 0;        ///< bytes
 };
 
 /// `vzload …`: parses the command line; a wrong one is a message and exit code 2.

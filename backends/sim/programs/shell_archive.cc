@@ -39,6 +39,17 @@ constexpr std::uint32_t kNoCode = ~std::uint32_t{0};
 
 }  // namespace
 
+void ShellMachine::relocate(const Relocation& relocation) {
+  waiting_ = relocation.pid(waiting_);
+  waiting_job_ = relocation.pid(waiting_job_);
+  last_job_ = relocation.pid(last_job_);
+  std::set<std::int32_t> jobs;
+  for (const std::int32_t job : jobs_) jobs.insert(relocation.pid(job));
+  jobs.erase(0);
+  jobs_ = std::move(jobs);
+  job_status_.clear();  // of jobs that had ended: their numbers mean others now
+}
+
 void ShellMachine::save(SaveArchive& archive) const {
   Sources sources;
   sources.number(code_);

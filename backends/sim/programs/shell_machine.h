@@ -67,6 +67,7 @@ class ShellMachine final : public Program {
 
   [[nodiscard]] ProgramKind kind() const override { return ProgramKind::shell; }
   void handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) override;
+  void relocate(const Relocation& relocation) override;
   void save(SaveArchive& archive) const override;
   void load(LoadArchive& archive) override;
 

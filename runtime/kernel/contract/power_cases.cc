@@ -1,4 +1,5 @@
 // What the runtime relies on: what a power cut takes and what it leaves.
+#include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/contract/checks.h"
 #include "runtime/kernel/contract/containers.h"
 #include "runtime/kernel/files.h"
@@ -174,6 +175,25 @@ CASE(the_label_can_be_used_again_after_a_boot) {
   SpawnSpec spec = box_spec(again, {"/bin/sleep", "1000"});
   spec.label = "c1";
   MUST(stage.kernel().processes().spawn(spec));
+}
+
+CASE(images_of_a_checkpoint_survive) {
+  Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", "while true; do sleep 0.1; done"}));
+  const std::string images = stage.scratch() + "/images";
+  MUST(stage.kernel().files().make_directory(images));
+  MUST(stage.kernel().files().sync(stage.scratch()));
+  DumpSpec dump;
+  dump.images = images;
+  MUST(stage.kernel().checkpoints().dump(box.init, dump));
+  MUST(stage.power_cycle());
+  box = MUST(make_box(stage, "c1"));
+  RestoreSpec restore;
+  restore.label = "c1";
+  restore.root = box.root;
+  restore.cgroup = box.group;
+  restore.images = images;
+  const RestoreResult restored = MUST(stage.kernel().checkpoints().restore(restore));
+  BOOST_CHECK(MUST(stage.kernel().processes().alive(restored.init)));
 }
 
 }  // namespace

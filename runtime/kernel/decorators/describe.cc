@@ -311,6 +311,51 @@ void Describer::add(const TransferResult& result) {
   out_ += fmt::format(" wire={} digest={}", result.wire.value, result.digest);
 }
 
+void Describer::add(AfterDump after) {
+  static constexpr std::array names = {"kill", "stay_frozen", "run"};
+  out_ += names[static_cast<std::size_t>(after)];
+}
+
+void Describer::add(const PreDumpSpec& spec) {
+  out_ += "images=";
+  add(spec.images);
+  out_ += " parent=";
+  add(spec.parent);
+}
+
+void Describer::add(const DumpSpec& spec) {
+  out_ += "images=";
+  add(spec.images);
+  out_ += " parent=";
+  add(spec.parent);
+  out_ += " devices=";
+  add(spec.devices);
+  out_ += " after=";
+  add(spec.after);
+}
+
+void Describer::add(const DumpResult& result) {
+  out_ += fmt::format("scanned={} written={} skipped={} images={} tasks={} freezing={}ns frozen={}ns",
+                      result.scanned.value, result.written.value, result.skipped.value,
+                      result.images.value, result.tasks, result.freezing.count(),
+                      result.frozen.count());
+}
+
+void Describer::add(const RestoreSpec& spec) {
+  out_ += "root=";
+  add(spec.root);
+  out_ += " cgroup=" + spec.cgroup.text + " images=";
+  add(spec.images);
+  out_ += " devices=";
+  add(spec.devices);
+  out_ += fmt::format(" frozen={}", spec.frozen);
+}
+
+void Describer::add(const RestoreResult& result) {
+  add(result.init);
+  out_ += fmt::format(" pages={} took={}ns", result.pages.value, result.took.count());
+}
+
 void Describer::add(const Support& support) {
   add(support.available);
   out_ += ' ';

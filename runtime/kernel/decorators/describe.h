@@ -10,6 +10,7 @@
 
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/channels.h"
+#include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/links.h"
@@ -110,6 +111,13 @@ class Describer {
   void add(const TransferOptions& options);
   void add(const TransferResult& result);
   void add(const std::unique_ptr<Channel>&) { out_ += "channel"; }
+  void add(const VethEnds& ends) { out_ += ends.inside + ':' + ends.node; }
+  void add(AfterDump after);
+  void add(const PreDumpSpec& spec);
+  void add(const DumpSpec& spec);
+  void add(const DumpResult& result);
+  void add(const RestoreSpec& spec);
+  void add(const RestoreResult& result);
   void add(Feature feature) { out_ += to_string(feature); }
   void add(const Support& support);
   void add(const HostInfo& info);

@@ -2,6 +2,7 @@
 
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/channels.h"
+#include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/decorators/hook.h"
 #include "runtime/kernel/decorators/ports.h"
@@ -29,6 +30,7 @@ class InterceptedKernel final : public Kernel {
         quotas_(decorators::wrap_quotas(inner.quotas(), hook_)),
         links_(decorators::wrap_links(inner.links(), hook_)),
         channels_(decorators::wrap_channels(inner.channels(), hook_)),
+        checkpoints_(decorators::wrap_checkpoints(inner.checkpoints(), hook_)),
         host_(decorators::wrap_host(inner.host(), hook_)) {}
 
   Clock& clock() override { return *clock_; }
@@ -39,6 +41,7 @@ class InterceptedKernel final : public Kernel {
   Quotas& quotas() override { return *quotas_; }
   Links& links() override { return *links_; }
   Channels& channels() override { return *channels_; }
+  Checkpoints& checkpoints() override { return *checkpoints_; }
   Host& host() override { return *host_; }
 
  private:
@@ -51,6 +54,7 @@ class InterceptedKernel final : public Kernel {
   std::unique_ptr<Quotas> quotas_;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Channels> channels_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<Host> host_;
 };
 

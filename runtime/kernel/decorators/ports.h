@@ -8,6 +8,7 @@
 #include "runtime/kernel/decorators/hook.h"
 
 namespace twinhull {
+class Checkpoints;
 class Clock;
 class Host;
 }  // namespace twinhull
@@ -23,6 +24,7 @@ std::unique_ptr<Cgroups> wrap_cgroups(Cgroups& inner, Hook& hook);
 std::unique_ptr<Quotas> wrap_quotas(Quotas& inner, Hook& hook);
 std::unique_ptr<Links> wrap_links(Links& inner, Hook& hook);
 std::unique_ptr<Channels> wrap_channels(Channels& inner, Hook& hook);
+std::unique_ptr<Checkpoints> wrap_checkpoints(Checkpoints& inner, Hook& hook);
 std::unique_ptr<Host> wrap_host(Host& inner, Hook& hook);
 /// Owns the channel; `peer` is the object that its calls name.
 std::unique_ptr<Channel> wrap_channel(std::unique_ptr<Channel> inner, std::string peer, Hook& hook);

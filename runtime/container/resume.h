@@ -1,0 +1,24 @@
+// What recovery shares with suspend and resume.
+#pragma once
+
+#include <string>
+
+#include "runtime/container/context.h"
+
+namespace twinhull::container {
+
+/// Takes back a suspend whose dump was not completed: the network works, the processes go on
+/// (unless they were paused before), and the unfinished dump is removed. Can be repeated, and does
+/// no more than the last when the container is down.
+Status cancel_suspend(Context& context, CtId id, const std::string& dump, bool stays_paused);
+
+/// Ends a frozen container whose dump is whole, and takes everything of it from the kernel. Its
+/// device goes first: dying processes close their connections, and the peers must not hear of it.
+/// Can be repeated.
+Status end_dumped(Context& context, CtId id);
+
+/// A container that was made again and stands still goes on. Can be repeated; nothing when it is
+/// down.
+Status let_go(Context& context, CtId id);
+
+}  // namespace twinhull::container

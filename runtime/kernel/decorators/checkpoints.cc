@@ -1,0 +1,37 @@
+#include "runtime/kernel/checkpoints.h"
+
+#include "runtime/kernel/decorators/ports.h"
+
+namespace twinhull::decorators {
+namespace {
+
+class ObservedCheckpoints final : public Checkpoints {
+ public:
+  ObservedCheckpoints(Checkpoints& inner, Hook& hook) : inner_(inner), hook_(hook) {}
+
+  Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override {
+    return hook_.call(
+        "checkpoints.pre_dump", spec.images, [&] { return inner_.pre_dump(init, spec); }, init,
+        spec);
+  }
+  Result<DumpResult> dump(ProcessRef init, const DumpSpec& spec) override {
+    return hook_.call(
+        "checkpoints.dump", spec.images, [&] { return inner_.dump(init, spec); }, init, spec);
+  }
+  Result<RestoreResult> restore(const RestoreSpec& spec) override {
+    return hook_.call(
+        "checkpoints.restore", spec.label, [&] { return inner_.restore(spec); }, spec);
+  }
+
+ private:
+  Checkpoints& inner_;
+  Hook& hook_;
+};
+
+}  // namespace
+
+std::unique_ptr<Checkpoints> wrap_checkpoints(Checkpoints& inner, Hook& hook) {
+  return std::make_unique<ObservedCheckpoints>(inner, hook);
+}
+
+}  // namespace twinhull::decorators
