@@ -22,7 +22,11 @@ struct PeerAddress {
 };
 
 struct TransferOptions {
-  std::optional<BytesPerSecond> rate;  ///< at most so fast
+  std::optional<BytesPerSecond> rate = {};  ///< at most so fast
+  bool compress = false;
+  bool changing = false;
+  bool update = false;
+  std::optional<WallTime> unchanged_before = {};
 };
 
 /// What a bulk transfer moved. Both ends report the same digest for the same tree.
