@@ -104,6 +104,12 @@ class Checker {
       problem(MigrateExit::technologies,
               fmt::format("the destination lacks {}: {}", to_string(feature), support.reason));
     }
+    if (!arrival_.online) return {};
+    TH_ASSIGN(const Support restores, context_.kernel().host().supports(Feature::checkpoint));
+    if (!restores.available) {
+      problem(MigrateExit::live_engine,
+              "the destination cannot restore processes: " + restores.reason);
+    }
     return {};
   }
 
@@ -156,7 +162,8 @@ Message arrival_message(const Arrival& arrival) {
                     {"addresses", join_words(addresses)},
                     {"template", arrival.ostemplate},
                     {"bytes", std::to_string(arrival.area.value)},
-                    {"template_bytes", std::to_string(arrival.template_size.value)}};
+                    {"template_bytes", std::to_string(arrival.template_size.value)},
+                    {"online", arrival.online ? "yes" : "no"}};
   return message;
 }
 
@@ -179,6 +186,7 @@ Result<Arrival> parse_arrival(const Message& message) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 60;
   TH_ASSIGN(arrival.area.value, message.number("bytes", kMost));
   TH_ASSIGN(arrival.template_size.value, message.number("template_bytes", kMost));
+  arrival.online = message.says_yes("online");
   return arrival;
 }
 

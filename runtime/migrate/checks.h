@@ -18,6 +18,7 @@ struct Arrival {
   std::string ostemplate;
   Bytes area;           ///< size of the private area
   Bytes template_size;  ///< 0: the source does not have it either
+  bool online = false;  ///< with its processes
   bool operator==(const Arrival&) const = default;
 };
 

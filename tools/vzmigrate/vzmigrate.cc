@@ -48,6 +48,11 @@ Result<migrate::MigrationRequest> request_of(container::Context& context,
   request.keep_destination = options.keep_destination;
   request.dry_run = options.dry_run;
   request.timeout = options.timeout;
+  request.online = options.online;
+  request.name_there = options.name;
+  request.rate = options.rate;
+  request.compress = options.compress;
+  request.times = options.times;
   return request;
 }
 
