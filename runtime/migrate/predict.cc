@@ -26,7 +26,12 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
                        slowed;
     return {static_cast<std::uint64_t>(std::min<Wide>(pages, survey.held.value))};
   };
-  const Duration files = at(facts.bandwidth, facts.files);
+  // Images are written here, durably, and then sent; the disk there writes while they arrive.
+  const BytesPerSecond arrival = std::min(facts.bandwidth, facts.disk);
+  const auto image_time = [&](Bytes bytes) {
+    return at(costs.write, bytes) + at(facts.disk, bytes) + at(arrival, bytes);
+  };
+  const Duration files = at(arrival, facts.files);
   result.total = files;
   result.sent = facts.files;
 
@@ -36,7 +41,7 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
     PrecopyRound round;
     round.written = left;
     round.sent = to_bytes(left);
-    round.took = costs.round + at(costs.write, round.sent) + at(facts.bandwidth, round.sent);
+    round.took = costs.round + image_time(round.sent);
     if (!rounds.empty()) round.between = rounds.back().took;
     rounds.push_back(round);
     result.total += round.took;
@@ -50,8 +55,8 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
   result.rounds = static_cast<std::uint32_t>(rounds.size());
   const Bytes last = to_bytes(left);
   const Duration tasks = costs.task * static_cast<std::int64_t>(survey.tasks);
-  result.down = costs.dump + tasks + at(costs.write, last) + at(facts.bandwidth, last) +
-                costs.restore + tasks + at(costs.read, to_bytes(survey.held)) +
+  result.down = costs.dump + tasks + image_time(last) + costs.restore + tasks +
+                at(costs.read, to_bytes(survey.held)) +
                 // The last files, their acceptance, the state, the commit and its answer.
                 6 * facts.round_trip;
   result.total += result.down;

@@ -16,6 +16,7 @@ struct MoveFacts {
   Survey survey;             ///< of its processes
   BytesPerSecond bandwidth;  ///< of the link, or the operator's rate if that is less; not 0
   Duration round_trip{0};
+  BytesPerSecond disk;       ///< durable writes of images here, and taken for those there; not 0
   bool iterative = true;  ///< rounds are wanted and the kernel can
   PrecopyGoals goals;
 };

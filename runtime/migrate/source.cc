@@ -172,6 +172,7 @@ class Departure {
 
   Status tell_verdict() {
     TH_TRY(measure_link(context_, courier_, facts_));
+    TH_TRY(measure_disk(context_, request_.id, facts_));
     if (request_.rate) facts_.bandwidth = std::min(facts_.bandwidth, *request_.rate);
     Verdict verdict{.id = request_.id,
                     .host = request_.peer.host,
