@@ -16,7 +16,7 @@ namespace twinhull::migrate {
 namespace {
 
 constexpr std::size_t kProbe = std::size_t{2} << 20;
-constexpr std::size_t kDiskProbe = std::size_t{8} << 20;
+constexpr std::size_t kDiskProbe = std::size_t{4} << 20;
 
 std::string in_seconds(Duration length) {
   return fmt::format("{}.{:02} s", length / seconds(1), length % seconds(1) / milliseconds(10));

@@ -34,7 +34,7 @@ std::vector<Problem> problems_of(const Survey& survey, bool passing);
 /// each answered. Errors: those of the connection.
 Status measure_link(container::Context& context, Courier& courier, MoveFacts& facts);
 
-/// How fast the disk of the dumps takes durable writes: one file of 8 MiB. Errors: those of Files.
+/// How fast the disk of the dumps takes durable writes: one file of 4 MiB. Errors: those of Files.
 Status measure_disk(container::Context& context, CtId id, MoveFacts& facts);
 
 /// Lines for people, and one JSON object.
