@@ -83,6 +83,12 @@ BOOST_AUTO_TEST_CASE(a_shorter_period_inside_goes_by_the_clock) {
   BOOST_TEST(near(tree.rate_of(x).value, 140'000'000));
   BOOST_TEST(near(tree.rate_of(y).value, 460'000'000));
   BOOST_TEST(tree.rate_of(a).value == 600'000'000U);
+  // It waits for a refill again and again while the group runs.
+  tree.advance(at(seconds(1)));
+  BOOST_TEST(tree.sample(x).throttled_periods == 100U);
+  BOOST_TEST(tree.sample(x).throttled.count() == 320'000'000);
+  BOOST_TEST(tree.sample(a).throttled.count() == 400'000'000);
+  BOOST_TEST(tree.check().has_value());
 }
 
 BOOST_AUTO_TEST_CASE(who_used_up_its_quota_leaves_the_pool_to_the_others) {

@@ -309,9 +309,14 @@ bool CpuTree::share_by_race(const Group& group, Level& level, std::uint64_t amou
     const Group& child = *level.children[i];
     const std::uint64_t until = members[first + i].until;
     if (!child.quota || until > *level.emptied) continue;
-    level.stands[first + i] = child.quota->period == group.quota->period
-                                  ? stands_inside(until, *level.emptied)
-                                  : stood(*level.emptied, until);
+    std::uint64_t& stands = level.stands[first + i];
+    if (child.quota->period == group.quota->period) {
+      stands = stands_inside(until, *level.emptied);
+    } else if (child.quota->period > group.quota->period) {
+      stands = stood(*level.emptied, until);
+    } else {  // filled again while the group stands still
+      stands = *level.emptied - until;
+    }
   }
   return true;
 }
@@ -357,23 +362,28 @@ void CpuTree::give_all(Group& group, const Level& level, std::uint64_t running,
     any_throttled = any_throttled || is_throttled(*level.children[i], level.shares[first + i].given);
   for (const Share& member : level.shares) taken += member.given;
   std::vector<std::uint64_t> stands;
-  if (any_throttled) stands = level.emptied ? level.stands : standing(level, running, room);
+  if (level.emptied) {
+    stands = level.stands;
+  } else if (any_throttled) {
+    stands = standing(level, running, room);
+  }
   const std::uint64_t spare = running - std::min(running, taken);
   for (std::size_t i = 0; i < first; ++i)
     set_rate(level.tasks[i].first, *level.tasks[i].second, level.shares[i].given);
   const std::uint64_t cpus = mask.count();
   for (std::size_t i = 0; i < level.children.size(); ++i)
-    give(group, *level.children[i], level.shares[first + i].given, any_throttled ? stands[first + i] : 0,
+    give(group, *level.children[i], level.shares[first + i].given, stands.empty() ? 0 : stands[first + i],
          spare, mask, level.takers.empty() ? cpus : level.takers[first + i].allowed.count(), all);
 }
 
 /// Gives a child its rate and shares it inside. `still` is the part of the time that it stands still
-/// if it is throttled, `cpus` how many it may use.
+/// with an empty pool, `cpus` how many it may use.
 void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still,
                    std::uint64_t spare, const CpuMask& mask, std::uint64_t cpus, bool all) {
   set_rate(group, given);
   group.counting = group.quota.has_value();
-  group.throttled = is_throttled(group, given);
+  // Inside a throttled group a pool may be empty for a while in many periods and yet not be used up.
+  group.throttled = is_throttled(group, given) || (group.quota && still > 0);
   if (!group.throttled) still = 0;
   // A queue stands still on each CPU where a thread waits.
   group.throttle_rate =
