@@ -76,6 +76,7 @@ class Service {
     if (message.type == "hello") return hello();
     if (message.type == "check") return check(message);
     if (message.type == "begin") return arrive(message);
+    if (message.type == "probe") return send_message(channel_, ok());
     if (message.type == "resolve") return resolve(message);
     if (message.type == "forget") return forget(message);
     return unexpected(message);

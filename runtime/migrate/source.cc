@@ -10,6 +10,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
 #include "runtime/container/state.h"
+#include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
@@ -20,12 +21,15 @@
 #include "runtime/migrate/online.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/verdict.h"
 
 namespace twinhull::migrate {
 namespace {
 
 // How often a broken commit is asked about before the answer is left to a later command.
 constexpr int kOutcomeTries = 10;
+/// How long a verdict watches memory change.
+constexpr Duration kWatch = seconds(1);
 
 class Departure {
  public:
@@ -39,6 +43,8 @@ class Departure {
     TH_TRY(look());
     TH_TRY(connect());
     TH_TRY(check());
+    if (request_.verdict) return tell_verdict();
+    TH_TRY(judge(problems_));
     if (request_.dry_run) {
       context_.reporter.say("All checks passed: the container can be migrated");
       return {};
@@ -136,6 +142,7 @@ class Departure {
     arrival.ostemplate = settings.ostemplate;
     TH_ASSIGN(const HostInfo host, kernel().host().info());
     arrival.architecture = host.architecture;
+    arrival.cpu_features = host.cpu_features;
     TH_ASSIGN(const TreeSize area, kernel().files().measure_tree(settings.private_area));
     arrival.area = area.bytes;
     TH_ASSIGN(const bool here, template_present(context_, settings.ostemplate));
@@ -150,16 +157,58 @@ class Departure {
                          std::move(answer).error());
     }
     send_template_ = !answer->says_yes("template");
-    return judge(answer->problems);
+    problems_ = std::move(answer->problems);
+    facts_.files = arrival.area;
+    if (send_template_) facts_.files += arrival.template_size;
+    if (!online()) return {};
+    // Before hours of copying, not after.
+    const Duration watch = request_.verdict ? kWatch : Duration{0};
+    TH_ASSIGN(const ProcessRef init, container::require_running(kernel(), request_.id));
+    TH_ASSIGN(facts_.survey, kernel().checkpoints().survey(init, watch));
+    std::vector<Problem> own = problems_of(facts_.survey, request_.verdict);
+    problems_.insert(problems_.begin(), own.begin(), own.end());
+    return {};
+  }
+
+  Status tell_verdict() {
+    TH_TRY(measure_link(context_, courier_, facts_));
+    TH_TRY(measure_disk(context_, request_.id, facts_));
+    if (request_.rate) facts_.bandwidth = std::min(facts_.bandwidth, *request_.rate);
+    Verdict verdict{.id = request_.id,
+                    .host = request_.peer.host,
+                    .problems = problems_,
+                    .online = online(),
+                    .facts = facts_,
+                    .send_template = send_template_,
+                    .prediction = {}};
+    std::erase_if(verdict.problems, [&](const Problem& problem) { return is_skipped(problem); });
+    if (online()) {
+      TH_ASSIGN(const Support tracking, kernel().host().supports(Feature::dirty_tracking));
+      verdict.facts.iterative = request_.online->iterative && tracking.available;
+      verdict.facts.goals = request_.online->goals;
+      verdict.prediction = predict(verdict.facts);
+    }
+    if (request_.json) {
+      context_.reporter.say(verdict_json(verdict));
+    } else {
+      for (const std::string& line : verdict_text(verdict)) context_.reporter.say(line);
+    }
+    if (verdict.good()) return {};
+    return fail(ErrorCode::failed, "migrate.check", name_,
+                fmt::format("{} things stand in the way", verdict.problems.size()))
+        .with_exit_code(verdict.exit_code());
+  }
+
+  [[nodiscard]] bool is_skipped(const Problem& problem) const {
+    return std::any_of(request_.skipped.begin(), request_.skipped.end(),
+                       [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
   }
 
   /// All problems are shown; the first that may not be skipped decides.
   Status judge(const std::vector<Problem>& problems) {
     const Problem* decisive = nullptr;
     for (const Problem& problem : problems) {
-      const bool skipped =
-          std::any_of(request_.skipped.begin(), request_.skipped.end(),
-                      [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
+      const bool skipped = is_skipped(problem);
       context_.reporter.warn(problem.text + (skipped ? " (skipped)" : ""));
       if (!skipped && decisive == nullptr) decisive = &problem;
     }
@@ -494,6 +543,8 @@ class Departure {
   ContainerConfig config_;
   FinalState was_ = FinalState::stopped;
   Courier courier_;
+  std::vector<Problem> problems_;
+  MoveFacts facts_;
   std::string token_;
   bool send_template_ = false;
   bool area_there_ = false;                   ///< whole, from an earlier attempt

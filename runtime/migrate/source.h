@@ -32,6 +32,8 @@ struct MigrationRequest {
   bool start = true;                  ///< false: -s, leave it stopped there
   bool keep_destination = false;      ///< --keep-dst: a failure keeps the copied area there
   bool dry_run = false;               ///< checks only
+  bool verdict = false;  ///< --check: everything that stands in the way, and a prediction
+  bool json = false;     ///< the verdict as JSON
   std::set<MigrateExit> skipped =
       {};                           ///< -f: checks that may fail; the container then stays stopped
   Duration timeout = seconds(600);  ///< for each answer of the destination

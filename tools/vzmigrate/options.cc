@@ -52,6 +52,7 @@ Result<Entry> parse_entry(std::string_view text) {
 Status skip_check(std::string_view name, std::set<migrate::MigrateExit>& skipped) {
   using migrate::MigrateExit;
   if (name == "all" || name == "disk_space") skipped.insert(MigrateExit::no_disk_space);
+  if (name == "all" || name == "cpu_check") skipped.insert(MigrateExit::cpu_features);
   if (name == "all" || name == "technologies") skipped.insert(MigrateExit::technologies);
   for (const std::string_view known :
        {"all", "cpu_check", "disk_space", "technologies", "license", "rate", "bindmount"}) {
@@ -115,6 +116,11 @@ Result<Options> parse_options(std::span<const std::string> argv) {
   app.add_flag("--keep-dst", options.keep_destination,
                "After a failure keep what was copied, for the next try");
   app.add_flag("--dry-run", options.dry_run, "Only check whether it could be done (exit 104)");
+  app.add_flag(
+      "--check,--check-only", options.verdict,
+      "Tell everything that stands in the way with its remedy, and how long the move and its "
+      "downtime would be; moves nothing");
+  app.add_flag("-j,--json", options.json, "With --check: as JSON");
   app.add_flag("-v,--verbose", options.verbose, "Say more");
   bool force_for_help = false;
   app.add_flag("-f,--nodeps", force_for_help,
@@ -150,6 +156,7 @@ Result<Options> parse_options(std::span<const std::string> argv) {
   vzmigrate --online -t --rate 50M n2 101 102     two, 50 MiB a second at most, with a timing table
   vzmigrate -r no root@n2 101:201:/vz/private/201 stopped, as 201 there; the old one is kept aside
   vzmigrate --dry-run n2 101                      only the checks
+  vzmigrate --check --online n2 101               what stands in the way, and how long it would take
 Exit codes: 0 moved; 1 usage; 3 locked; 4 no connection; 6 copy; 7 cannot start there; 8 cannot stop
 here; 9 exists there; 11 template; 12 address in use; 21 connection broken; 31 disk space; 32, 73 the
 destination lacks something; 45 name used; 57 unsupported; 104 dry run passed. All: the guide.)");
@@ -174,6 +181,7 @@ destination lacks something; 45 name used; 57 unsupported; 104 dry run passed. A
   }
   if (!online && (not_iterative || wish.must_iterate || wish.goals.slow_down))
     return refuse("--noiter, --require-realtime and --auto-converge go with --online");
+  if (options.json && !options.verdict) return refuse("-j goes with --check");
   if (not_iterative && wish.must_iterate)
     return refuse("--noiter and --require-realtime exclude each other");
   if (downtime < 1 || downtime > 3'600'000)

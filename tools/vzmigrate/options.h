@@ -27,6 +27,8 @@ struct Options {
   bool no_start = false;       ///< -s
   bool keep_destination = false;
   bool dry_run = false;
+  bool verdict = false;                    ///< --check
+  bool json = false;                       ///< -j
   bool force = false;                      ///< -f: then it is not started at the destination
   std::set<migrate::MigrateExit> skipped;  ///< the checks that -f lets fail
   bool verbose = false;

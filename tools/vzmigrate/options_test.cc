@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(force_does_not_eat_the_host) {
   const auto all = parse({"-f", "n2", "101"}).value();
   BOOST_TEST(all.force);
   BOOST_TEST(all.peer.host == "n2");
-  BOOST_TEST(all.skipped.size() == 2U);
+  BOOST_TEST(all.skipped.size() == 3U);
   BOOST_TEST(parse({"--nodeps=disk_space,rate", "n2", "101"}).value().skipped.size() == 1U);
   BOOST_TEST(parse({"-f=gravity", "n2", "101"}).error().exit_code == 1);
 }
@@ -90,6 +90,7 @@ BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
            {"--online", "--noiter", "--require-realtime", "n2", "101"},
            {"--online", "--downtime", "0", "n2", "101"},
            {"--online", "--rounds", "0", "n2", "101"},
+           {"-j", "n2", "101"},
            {"--rate", "1", "n2", "101"},
            {"--rate", "fast", "n2", "101"},
            {"--new-id", "200", "n2", "101", "102"},

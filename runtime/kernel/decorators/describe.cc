@@ -326,6 +326,15 @@ void Describer::add(AfterDump after) {
   out_ += names[static_cast<std::size_t>(after)];
 }
 
+void Describer::add(const Survey& survey) {
+  out_ += fmt::format("tasks={} descriptors={} sockets={} held={} changed={} watched={}ns",
+                      survey.tasks, survey.descriptors, survey.sockets, survey.held.value,
+                      survey.changed ? std::to_string(survey.changed->value) : "unknown",
+                      survey.watched.count());
+  for (const Hindrance& hindrance : survey.hindrances)
+    out_ += " [" + hindrance.object + ": " + hindrance.cause + "]";
+}
+
 void Describer::add(const PreDumpSpec& spec) {
   out_ += "images=";
   add(spec.images);
