@@ -15,6 +15,7 @@ CommandFunction find_command(std::string_view name);
 int vzctl(Session& session, std::span<const std::string> argv);
 int vzlist(Session& session, std::span<const std::string> argv);
 int vzmigrate(Session& session, std::span<const std::string> argv);
+int vzmlocal(Session& session, std::span<const std::string> argv);
 int vzubc(Session& session, std::span<const std::string> argv);
 int vzasysd(Session& session, std::span<const std::string> argv);
 int vzstat(Session& session, std::span<const std::string> argv);

@@ -21,6 +21,8 @@ bool already_done(const std::vector<std::string>& argv, int code) {
       {"delete", {14, 43}}, {"mount", {41}}, {"umount", {40}},  {"resume", {32}},
   };
   if (argv[0] == "vzmigrate") return code == 10;
+  // Moved to another number, copied, or moved to another place.
+  if (argv[0] == "vzmlocal") return code == 10 || code == 9 || code == 34;
   if (code == 71 && std::find(argv.begin(), argv.end(), "--ipdel") != argv.end()) return true;
   if (argv.size() < 2) return false;
   const auto found = codes.find(argv[1]);
@@ -55,9 +57,9 @@ Result<Picture> picture_of(Player& player) {
       if (const auto config = trace.configs.find(id); config != trace.configs.end())
         picture.facts[key + " settings"] = comparable_config(config->second);
       if (container.private_area) {
-        TH_ASSIGN(const TreeUsage usage,
-                  stage.kernel(node).quotas().usage(stage.layout(node).data_directory() +
-                                                    "/private/" + id.text()));
+        TH_ASSIGN(const std::string area,
+                  private_area_of(stage.kernel(node), stage.layout(node), id));
+        TH_ASSIGN(const TreeUsage usage, stage.kernel(node).quotas().usage(area));
         picture.facts[key + " limits"] =
             fmt::format("{} {}", usage.limit.bytes.value, usage.limit.inodes.value);
       }
@@ -188,7 +190,7 @@ class Explorer {
     if (const Status on = stage.power_on(node); !on) return on.error().message();
     if (const Status passed = stage.advance(seconds(5)); !passed) return passed.error().message();
 
-    if (auto problem = recover(player, earlier)) return "recovery: " + *problem;
+    if (auto problem = recover(player, earlier, wanted)) return "recovery: " + *problem;
     if (auto problem = broken(player)) return "after recovery: " + *problem;
 
     const auto again = player.command(run.node, run.argv, run.input, seconds(3600));
@@ -216,8 +218,10 @@ class Explorer {
   }
 
   /// What an operator does after a power cut: gets every container back that was up or mounted,
-  /// and touches the others, so that what was half done is rolled back or forward.
-  static std::optional<std::string> recover(Player& player, const NodeTraces& earlier) {
+  /// and touches the others, so that what was half done is rolled back or forward. What got
+  /// a new number in the cut step is to be up when the step leaves it so.
+  static std::optional<std::string> recover(Player& player, const NodeTraces& earlier,
+                                            const Picture& wanted) {
     std::map<CtId, const char*> wishes;
     for (const auto& [node, trace] : earlier)
       for (const auto& [id, container] : trace.containers)
@@ -232,6 +236,10 @@ class Explorer {
         if (container.running) continue;
         const auto wish = wishes.find(id);
         std::string verb = wish == wishes.end() ? "umount" : wish->second;
+        const auto state = wanted.facts.find(node + ": CT " + id.text() + " state");
+        if (wish == wishes.end() && state != wanted.facts.end() &&
+            state->second.ends_with("running"))
+          verb = "start";
         // What is suspended is resumed, not started anew. Who was, and is so no more, has run until
         // the power went.
         if (verb == "start" && container.dump) verb = "resume";
