@@ -7,6 +7,7 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzlist") return &vzlist;
   if (name == "vzmigrate") return &vzmigrate;
   if (name == "vzmlocal") return &vzmlocal;
+  if (name == "vzmtemplate") return &vzmtemplate;
   if (name == "vzsplit") return &vzsplit;
   if (name == "vzcfgscale") return &vzcfgscale;
   if (name == "vzcfgvalidate") return &vzcfgvalidate;
