@@ -17,6 +17,8 @@ int vzlist(Session& session, std::span<const std::string> argv);
 int vzmigrate(Session& session, std::span<const std::string> argv);
 int vzmlocal(Session& session, std::span<const std::string> argv);
 int vzmtemplate(Session& session, std::span<const std::string> argv);
+int vzmpipe(Session& session, std::span<const std::string> argv);
+int vzmsetkey(Session& session, std::span<const std::string> argv);
 int vzubc(Session& session, std::span<const std::string> argv);
 int vzasysd(Session& session, std::span<const std::string> argv);
 int vzstat(Session& session, std::span<const std::string> argv);

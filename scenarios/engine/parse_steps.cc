@@ -13,7 +13,7 @@ const std::vector<std::string>& programs() {
       "vzctl",      "vzlist",        "vzmigrate", "vzubc",      "vzsplit",
       "vzcfgscale", "vzcfgvalidate", "vzasysd",   "vzstat",     "vzcfgconvert",
       "vzcpucheck", "vzmemcheck",    "vzcalc",    "vzcheckovr", "vzdiskcheck",
-      "vzmlocal",   "vzmtemplate"};
+      "vzmlocal",   "vzmtemplate",   "vzmpipe",   "vzmsetkey"};
   return names;
 }
 
