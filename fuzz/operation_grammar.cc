@@ -46,40 +46,98 @@ scenario::Step fault(FaultStep::Kind kind, const std::string& node) {
 }
 
 std::vector<std::string> setting(ByteSource& source) {
-  static constexpr const char* settings[][2] = {
-      {"--cpuunits", "2000"},     {"--cpuunits", "7"},          {"--cpulimit", "50"},
-      {"--cpulimit", "0"},        {"--cpus", "1"},              {"--cpumask", "0"},
-      {"--cpumask", "0-63"},      {"--ram", "64M"},             {"--ram", "1"},
-      {"--swap", "128M"},         {"--diskspace", "10M:20M"},   {"--diskspace", "1G"},
-      {"--diskinodes", "200:300"}, {"--ipadd", "10.0.0.2"},     {"--ipadd", "10.0.0.1"},
-      {"--ipdel", "all"},         {"--hostname", "h.example"},  {"--nameserver", "10.0.0.53"},
-      {"--name", "web"},          {"--name", "db one"},         {"--description", "two words"},
-      {"--onboot", "yes"},        {"--disabled", "yes"},        {"--disabled", "no"},
-      {"--userpasswd", "u:secret"}, {"--numproc", "20"},        {"--numproc", "1"},
-      {"--oomguarpages", "4096:unlimited"}, {"--oomguarpages", "0:unlimited"},
-      {"--cpuunits", "many"},
-      {"--cpulimit", "1200m"},    {"--cpumask", "auto"},        {"--cpumask", "all"},
-      {"--nodemask", "0"},        {"--nodemask", "7"},          {"--nodemask", "all"},
-      {"--burst_cpu_avg_usage", "10"}, {"--burst_cpu_avg_usage", "0"},
-      {"--burst_cpu_avg_usage", "101"}, {"--burst_cpulimit", "20"},
-      {"--burst_cpulimit", "0"},  {"--burst_cpulimit", "x"},
-      {"--ioprio", "0"},          {"--ioprio", "7"},            {"--ioprio", "8"},
-      {"--iolimit", "1M"},        {"--iolimit", "0"},           {"--iolimit", "3G"},
-      {"--iolimit", "1"},         {"--iolimit", "-5"},          {"--iopslimit", "50"},
-      {"--iopslimit", "unlimited"}, {"--iopslimit", "4294967295"},
-      {"--numfile", "64"},        {"--numfile", "0"},           {"--numfile", "1024:512"},
-      {"--kmemsize", "16M:18M"},  {"--kmemsize", "huge"},       {"--lockedpages", "256"},
-      {"--privvmpages", "64K:72K"}, {"--shmpages", "8192"},     {"--vmguarpages", "16M"},
-      {"--oomguarpages", "1G:unlimited"}, {"--numtcpsock", "100"}, {"--numflock", "100:110"},
-      {"--numpty", "16"},         {"--numsiginfo", "256"},      {"--tcpsndbuf", "2M:3M"},
-      {"--tcprcvbuf", "3M:2M"},   {"--othersockbuf", "1M"},     {"--dgramrcvbuf", "128K"},
-      {"--numothersock", "80"},   {"--dcachesize", "3M"},       {"--numiptent", "20"},
-      {"--avnumproc", "40"},      {"--numproc", "unlimited"},   {"--numpty", "1K"},
-      {"--vm_overcommit", "1.5"}, {"--vm_overcommit", "0"},     {"--vm_overcommit", "1.2345"},
-      {"--diskquota", "no"},      {"--diskquota", "yes"},       {"--capability", "net_admin:on"},
-      {"--capability", "fly:on"}, {"--searchdomain", "example"}, {"--bootorder", "7"},
-      {"--stop_timeout", "5"},    {"--applyconfig", "basic"},   {"--applyconfig", "vswap.256MB"},
-      {"--applyconfig", "nothing"}, {"--setmode", "restart"},   {"--setmode", "ignore"}};
+  static constexpr const char* settings[][2] = {{"--cpuunits", "2000"},
+                                                {"--cpuunits", "7"},
+                                                {"--cpulimit", "50"},
+                                                {"--cpulimit", "0"},
+                                                {"--cpus", "1"},
+                                                {"--cpumask", "0"},
+                                                {"--cpumask", "0-63"},
+                                                {"--ram", "64M"},
+                                                {"--ram", "1"},
+                                                {"--swap", "128M"},
+                                                {"--diskspace", "10M:20M"},
+                                                {"--diskspace", "1G"},
+                                                {"--diskinodes", "200:300"},
+                                                {"--ipadd", "10.0.0.2"},
+                                                {"--ipadd", "10.0.0.1"},
+                                                {"--ipdel", "all"},
+                                                {"--hostname", "h.example"},
+                                                {"--nameserver", "10.0.0.53"},
+                                                {"--name", "web"},
+                                                {"--name", "db one"},
+                                                {"--description", "two words"},
+                                                {"--onboot", "yes"},
+                                                {"--disabled", "yes"},
+                                                {"--disabled", "no"},
+                                                {"--userpasswd", "u:secret"},
+                                                {"--numproc", "20"},
+                                                {"--numproc", "1"},
+                                                {"--oomguarpages", "4096:unlimited"},
+                                                {"--oomguarpages", "0:unlimited"},
+                                                {"--cpuunits", "many"},
+                                                {"--cpulimit", "1200m"},
+                                                {"--cpumask", "auto"},
+                                                {"--cpumask", "all"},
+                                                {"--nodemask", "0"},
+                                                {"--nodemask", "7"},
+                                                {"--nodemask", "all"},
+                                                {"--burst_cpu_avg_usage", "10"},
+                                                {"--burst_cpu_avg_usage", "0"},
+                                                {"--burst_cpu_avg_usage", "101"},
+                                                {"--burst_cpulimit", "20"},
+                                                {"--burst_cpulimit", "0"},
+                                                {"--burst_cpulimit", "x"},
+                                                {"--ioprio", "0"},
+                                                {"--ioprio", "7"},
+                                                {"--ioprio", "8"},
+                                                {"--iolimit", "1M"},
+                                                {"--iolimit", "0"},
+                                                {"--iolimit", "3G"},
+                                                {"--iolimit", "1"},
+                                                {"--iolimit", "-5"},
+                                                {"--iopslimit", "50"},
+                                                {"--iopslimit", "unlimited"},
+                                                {"--iopslimit", "4294967295"},
+                                                {"--numfile", "64"},
+                                                {"--numfile", "0"},
+                                                {"--numfile", "1024:512"},
+                                                {"--kmemsize", "16M:18M"},
+                                                {"--kmemsize", "huge"},
+                                                {"--lockedpages", "256"},
+                                                {"--privvmpages", "64K:72K"},
+                                                {"--shmpages", "8192"},
+                                                {"--vmguarpages", "16M"},
+                                                {"--oomguarpages", "1G:unlimited"},
+                                                {"--numtcpsock", "100"},
+                                                {"--numflock", "100:110"},
+                                                {"--numpty", "16"},
+                                                {"--numsiginfo", "256"},
+                                                {"--tcpsndbuf", "2M:3M"},
+                                                {"--tcprcvbuf", "3M:2M"},
+                                                {"--othersockbuf", "1M"},
+                                                {"--dgramrcvbuf", "128K"},
+                                                {"--numothersock", "80"},
+                                                {"--dcachesize", "3M"},
+                                                {"--numiptent", "20"},
+                                                {"--avnumproc", "40"},
+                                                {"--numproc", "unlimited"},
+                                                {"--numpty", "1K"},
+                                                {"--vm_overcommit", "1.5"},
+                                                {"--vm_overcommit", "0"},
+                                                {"--vm_overcommit", "1.2345"},
+                                                {"--diskquota", "no"},
+                                                {"--diskquota", "yes"},
+                                                {"--capability", "net_admin:on"},
+                                                {"--capability", "fly:on"},
+                                                {"--searchdomain", "example"},
+                                                {"--bootorder", "7"},
+                                                {"--stop_timeout", "5"},
+                                                {"--applyconfig", "basic"},
+                                                {"--applyconfig", "vswap.256MB"},
+                                                {"--applyconfig", "nothing"},
+                                                {"--setmode", "restart"},
+                                                {"--setmode", "ignore"}};
   const auto& chosen = source.pick(settings);
   return {chosen[0], chosen[1]};
 }
@@ -87,9 +145,9 @@ std::vector<std::string> setting(ByteSource& source) {
 /// CT 0: what it takes, and some that it does not.
 std::vector<std::string> node_setting(ByteSource& source) {
   static constexpr const char* settings[][2] = {
-      {"--cpuunits", "3000"}, {"--cpuunits", "8"},    {"--cpuunits", "7"},   {"--ioprio", "6"},
-      {"--ioprio", "9"},      {"--iolimit", "10M"},   {"--iolimit", "0"},    {"--iopslimit", "100"},
-      {"--onboot", "yes"},    {"--onboot", "no"},     {"--ram", "64M"},      {"--numproc", "20"}};
+      {"--cpuunits", "3000"}, {"--cpuunits", "8"},  {"--cpuunits", "7"}, {"--ioprio", "6"},
+      {"--ioprio", "9"},      {"--iolimit", "10M"}, {"--iolimit", "0"},  {"--iopslimit", "100"},
+      {"--onboot", "yes"},    {"--onboot", "no"},   {"--ram", "64M"},    {"--numproc", "20"}};
   const auto& chosen = source.pick(settings);
   return {chosen[0], chosen[1]};
 }
@@ -100,7 +158,8 @@ scenario::Step node_command(ByteSource& source, const std::string& node, const s
     case 0:
     case 1: {
       // Windows so short that sleeps of the grammar fill them.
-      std::vector<std::string> words = {"vzasysd", "--once", "--window", source.pick(2) == 0 ? "1" : "10"};
+      std::vector<std::string> words = {"vzasysd", "--once", "--window",
+                                        source.pick(2) == 0 ? "1" : "10"};
       if (source.pick(2) == 0) words.push_back("-j");
       return command(node, std::move(words));
     }
@@ -120,13 +179,60 @@ scenario::Step node_command(ByteSource& source, const std::string& node, const s
   }
 }
 
+/// Suspend, resume and pause, whole and in their parts.
+scenario::Step state_command(ByteSource& source, const std::string& node, const std::string& id) {
+  static constexpr const char* lines[][3] = {{"suspend", "", ""},
+                                             {"suspend", "", ""},
+                                             {"resume", "", ""},
+                                             {"resume", "", ""},
+                                             {"pause", "", ""},
+                                             {"resume", "", ""},
+                                             {"suspend", "--suspend", ""},
+                                             {"suspend", "--dump", ""},
+                                             {"suspend", "--kill", ""},
+                                             {"suspend", "--resume", ""},
+                                             {"resume", "--undump", ""},
+                                             {"resume", "--resume", ""},
+                                             {"resume", "--kill", ""},
+                                             {"suspend", "--dumpfile", "/var/tmp/mine"}};
+  std::vector<std::string> words = {"vzctl"};
+  const auto& chosen = source.pick(lines);
+  words.insert(words.end(), {chosen[0], id});
+  for (std::size_t i = 1; i < 3; ++i)
+    if (*chosen[i] != 0) words.emplace_back(chosen[i]);
+  return command(node, std::move(words));
+}
+
+scenario::Step migration(ByteSource& source, const std::string& node, const std::string& id) {
+  static constexpr const char* ways[][2] = {{"", ""},
+                                            {"--online", ""},
+                                            {"--online", ""},
+                                            {"--online", "--noiter"},
+                                            {"--online", "--auto-converge"},
+                                            {"--online", "--require-realtime"},
+                                            {"--online", "-s"},
+                                            {"--check", "--online"}};
+  static constexpr const char* rests[][2] = {
+      {"", ""}, {"-r", "no"}, {"-r", "yes"}, {"--keep-dst", ""}, {"--new-id", "103"}};
+  std::vector<std::string> words = {"vzmigrate"};
+  const auto add = [&words](const auto& options) {
+    for (const char* word : options)
+      if (*word != 0) words.emplace_back(word);
+  };
+  add(source.pick(ways));
+  add(source.pick(rests));
+  words.insert(words.end(), {node == "n1" ? "n2" : "n1", id});
+  return command(node, std::move(words));
+}
+
 scenario::Step next_command(ByteSource& source) {
   const std::string node = source.pick(kNodes);
   const std::string id = source.pick(kContainers);
-  switch (source.pick(19)) {
+  switch (source.pick(22)) {
     case 0: return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox"});
-    case 1: return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox", "--ipadd",
-                                  "10.0.0.1", "--name", "web"});
+    case 1:
+      return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox", "--ipadd",
+                            "10.0.0.1", "--name", "web"});
     case 2: return command(node, {"vzctl", "destroy", id});
     case 3:
     case 4: return command(node, {"vzctl", "start", id});
@@ -144,26 +250,27 @@ scenario::Step next_command(ByteSource& source) {
     }
     case 11: {
       static constexpr const char* scripts[] = {
-          "echo x >/tmp/x; sync",          "vzload write /tmp/big --bytes 40M",
-          "vzload memory --grow 200M",     "vzload cpu --threads 3 --for 20 &",
-          "vzload cpu --for 2",            "ping -c 1 10.0.0.2",
-          "rm -rf /etc; mkdir /etc",       "halt",
+          "echo x >/tmp/x; sync",
+          "vzload write /tmp/big --bytes 40M",
+          "vzload memory --grow 200M",
+          "vzload cpu --threads 3 --for 20 &",
+          "vzload memory --grow 40M --hold 900 --dirty 8M >/dev/null 2>&1 &",
+          "vzload cpu --for 2",
+          "ping -c 1 10.0.0.2",
+          "rm -rf /etc; mkdir /etc",
+          "halt",
           "for i in 1 2 3 4 5 6 7 8; do sleep 100 & done",
-          "reboot",                        "dd if=/dev/zero of=/tmp/z bs=1M count=30; sync",
-          "cp /tmp/big /tmp/copy",         "vzload files --count 2000"};
+          "reboot",
+          "dd if=/dev/zero of=/tmp/z bs=1M count=30; sync",
+          "cp /tmp/big /tmp/copy",
+          "vzload files --count 2000"};
       return command(node, {"vzctl", "exec", id, source.pick(scripts)});
     }
     case 12:
-    case 13: {
-      const std::string other = node == "n1" ? "n2" : "n1";
-      std::vector<std::string> words = {"vzmigrate"};
-      const std::size_t kind = source.pick(4);
-      if (kind == 1) words.insert(words.end(), {"-r", "no"});
-      if (kind == 2) words.insert(words.end(), {"-r", "yes"});
-      if (kind == 3) words.push_back("--keep-dst");
-      words.insert(words.end(), {other, id});
-      return command(node, std::move(words));
-    }
+    case 13:
+    case 18: return migration(source, node, id);
+    case 19:
+    case 20: return state_command(source, node, id);
     case 14: return command(node, {"vzlist", "-a"});
     case 15:
     case 16:
@@ -220,7 +327,9 @@ scenario::Step next_step(ByteSource& source) {
   }
 }
 
-scenario::Step boot(const std::string& node) { return fault(FaultStep::Kind::power_on, node); }
+scenario::Step boot(const std::string& node) {
+  return fault(FaultStep::Kind::power_on, node);
+}
 
 std::vector<scenario::Step> repairs() {
   using Kind = FaultStep::Kind;
@@ -247,7 +356,8 @@ std::vector<scenario::Step> closing_commands() {
     std::get<RunStep>(steps.back().action).end.exits = {0};
   }
   for (const char* node : kNodes)
-    for (const char* id : kContainers) steps.push_back(command(node, {"vzctl", "stop", id, "--fast"}));
+    for (const char* id : kContainers)
+      steps.push_back(command(node, {"vzctl", "stop", id, "--fast"}));
   for (const char* node : kNodes)
     for (const char* id : kContainers) steps.push_back(command(node, {"vzctl", "umount", id}));
   for (const char* node : kNodes)
@@ -271,8 +381,10 @@ std::string as_yaml(const scenario::Scenario& scenario) {
   for (const Step& step : scenario.steps) {
     if (const auto* run = std::get_if<RunStep>(&step.action)) {
       std::string codes;
-      for (const int code : run->end.exits) codes += fmt::format("{}{}", codes.empty() ? "" : ", ", code);
-      text += fmt::format("  - run: \"{}\"\n    node: {}\n    exit: [{}]\n", run->line, run->node, codes);
+      for (const int code : run->end.exits)
+        codes += fmt::format("{}{}", codes.empty() ? "" : ", ", code);
+      text += fmt::format("  - run: \"{}\"\n    node: {}\n    exit: [{}]\n", run->line, run->node,
+                          codes);
     } else if (const auto* pause = std::get_if<SleepStep>(&step.action)) {
       text += fmt::format("  - sleep: {}ms\n", pause->length / milliseconds(1));
     } else if (const auto* made = std::get_if<FaultStep>(&step.action)) {

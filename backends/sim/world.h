@@ -21,6 +21,7 @@ struct NodeSpec {
   std::string name;                      ///< [a-z0-9-]{1,32}, unique in the world
   std::uint32_t cpus = 4;                ///< 1…1024
   std::uint64_t cpu_mhz = 2400;
+  std::vector<std::string> cpu_features = {"avx", "avx2", "fpu", "sse", "sse2", "sse4_2"};  ///< ascending
   Bytes memory{std::uint64_t{8} << 30};
   Bytes swap{0};
   Bytes disk{std::uint64_t{100} << 30};

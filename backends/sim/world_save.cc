@@ -22,7 +22,7 @@ Error corrupt(std::string_view detail) {
 
 template <typename Archive>
 void archive_spec(Archive& archive, NodeSpec& spec) {
-  archive(spec.name, spec.cpus, spec.cpu_mhz, spec.memory, spec.swap, spec.disk, spec.inodes,
+  archive(spec.name, spec.cpus, spec.cpu_mhz, spec.cpu_features, spec.memory, spec.swap, spec.disk, spec.inodes,
           spec.disk_bandwidth, spec.memory_nodes, spec.disk_iops);
 }
 

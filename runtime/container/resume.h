@@ -1,11 +1,26 @@
-// What recovery shares with suspend and resume.
+// What recovery and migration share with suspend and resume.
 #pragma once
 
 #include <string>
 
 #include "runtime/container/context.h"
+#include "runtime/container/dump.h"
+#include "runtime/kernel/checkpoints.h"
 
 namespace twinhull::container {
+
+/// The processes stand still and their peers hear nothing of it.
+Status hold(Context& context, CtId id);
+
+/// Writes the images of a held container into the `images` of the unfinished dump `fresh`; it stays
+/// held. `parent`: images of the latest pre-dump beside them; empty = none. Errors: those of
+/// Checkpoints::dump.
+struct HeldDump {
+  DumpFacts facts;
+  DumpResult result;
+};
+Result<HeldDump> dump_held(Context& context, CtId id, ProcessRef init, const std::string& fresh,
+                           const std::string& parent);
 
 /// Takes back a suspend whose dump was not completed: the network works, the processes go on
 /// (unless they were paused before), and the unfinished dump is removed. Can be repeated, and does

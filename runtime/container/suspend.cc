@@ -32,6 +32,12 @@ bool ends_everything(const Error& error) {
   return error.code == ErrorCode::node_down || error.code == ErrorCode::interrupted;
 }
 
+Result<bool> has_network(Kernel& kernel, CtId id) {
+  TH_ASSIGN(const std::optional<LinkInfo> device,
+            kernel.links().find(NetScope::node(), network::node_device(id)));
+  return device.has_value();
+}
+
 struct Running {
   CtSettings settings;
   ProcessRef init;
@@ -45,12 +51,6 @@ Result<Running> look(Context& context, CtId id) {
   TH_ASSIGN(running.init, require_running(kernel, id));
   TH_ASSIGN(running.paused, is_paused(kernel, id));
   return running;
-}
-
-Result<bool> has_network(Kernel& kernel, CtId id) {
-  TH_ASSIGN(const std::optional<LinkInfo> device,
-            kernel.links().find(NetScope::node(), network::node_device(id)));
-  return device.has_value();
 }
 
 /// The images refer to files by name and size: what programs have written must outlive the power.
@@ -71,33 +71,11 @@ Status sync_files(Context& context, ProcessRef init) {
 /// Images and facts of the container, which stays frozen.
 Status write_dump(Context& context, const Running& running, const std::string& dump) {
   Kernel& kernel = context.kernel();
-  const CtId id = running.settings.id;
-  DumpFacts facts;
-  facts.id = id;
-  TH_ASSIGN(facts.has_network, has_network(kernel, id));
-  Result<std::string> live = kernel.files().read(live_file(context.node, id));
-  if (live) {
-    facts.live = std::move(*live);
-  } else if (live.error().code != ErrorCode::not_found) {
-    return live.error();
-  }
   TH_TRY(begin_dump(kernel, dump));
   const std::string fresh = unfinished_dump(dump);
-  DumpSpec spec;
-  spec.images = dump_images(fresh);
-  spec.after = AfterDump::stay_frozen;
-  if (facts.has_network) spec.devices = {{network::kContainerDevice, network::node_device(id)}};
-  TH_ASSIGN(const DumpResult written, kernel.checkpoints().dump(running.init, spec));
-  context.reporter.detail("wrote " + std::to_string(written.images.value) + " bytes, " +
-                          std::to_string(written.written.value) + " pages of memory");
-  TH_TRY(write_dump_facts(kernel, fresh, facts));
+  TH_ASSIGN(const HeldDump held, dump_held(context, running.settings.id, running.init, fresh, {}));
+  TH_TRY(write_dump_facts(kernel, fresh, held.facts));
   return finish_dump(kernel, dump);
-}
-
-/// The processes stand still and their peers hear nothing of it, or they go on.
-Status hold(Context& context, CtId id) {
-  TH_TRY(network::disconnect(context.kernel(), id));
-  return context.kernel().cgroups().freeze(group_of(id));
 }
 
 Error suspend_error(Context& context, CtId id, Error cause) {
@@ -183,6 +161,35 @@ Status whole(Context& context, const Running& running, const SuspendOptions& opt
 }
 
 }  // namespace
+
+Status hold(Context& context, CtId id) {
+  TH_TRY(network::disconnect(context.kernel(), id));
+  return context.kernel().cgroups().freeze(group_of(id));
+}
+
+Result<HeldDump> dump_held(Context& context, CtId id, ProcessRef init, const std::string& fresh,
+                           const std::string& parent) {
+  Kernel& kernel = context.kernel();
+  HeldDump held;
+  DumpFacts& facts = held.facts;
+  facts.id = id;
+  TH_ASSIGN(facts.has_network, has_network(kernel, id));
+  Result<std::string> live = kernel.files().read(live_file(context.node, id));
+  if (live) {
+    facts.live = std::move(*live);
+  } else if (live.error().code != ErrorCode::not_found) {
+    return live.error();
+  }
+  DumpSpec spec;
+  spec.images = dump_images(fresh);
+  spec.parent = parent;
+  spec.after = AfterDump::stay_frozen;
+  if (facts.has_network) spec.devices = {{network::kContainerDevice, network::node_device(id)}};
+  TH_ASSIGN(held.result, kernel.checkpoints().dump(init, spec));
+  context.reporter.detail("wrote " + std::to_string(held.result.images.value) + " bytes, " +
+                          std::to_string(held.result.written.value) + " pages of memory");
+  return held;
+}
 
 Status end_dumped(Context& context, CtId id) {
   TH_TRY(network::tear_down(context.kernel(), id));

@@ -21,15 +21,34 @@ struct PeerAddress {
   [[nodiscard]] std::string text() const { return user.empty() ? host : user + "@" + host; }
 };
 
+/// How a tree is sent. Only the sender chooses: the receiver learns it from the stream.
 struct TransferOptions {
-  std::optional<BytesPerSecond> rate;  ///< at most so fast
+  std::optional<BytesPerSecond> rate = {};  ///< at most so fast, counted as TransferResult::wire
+  bool compress = false;  ///< the stream is compressed where that pays (zstd)
+  /// The tree is in use: entries may change, grow, shrink, come or vanish while they are read; that
+  /// is no error. A file that shrinks is filled up with zeros, one that grows is cut at the length
+  /// that it had. What was torn is put right by a later update (unchanged_before: the moment before
+  /// this transfer began).
+  bool changing = false;
+  /// The peer's directory holds an earlier state, or a part, of this tree: only what differs is
+  /// sent, and what is gone here is removed there. The peer's directory must rest meanwhile.
+  bool update = false;
+  /// With `update`: an entry whose inode last changed (ctime) before this moment of this node's
+  /// calendar, and whose kind, size, modification time, mode, owner, link target and attributes
+  /// agree with the peer's, is taken as the same unread. std::nullopt: the contents of files that
+  /// agree in size are compared by digest.
+  std::optional<WallTime> unchanged_before = {};
 };
 
-/// What a bulk transfer moved. Both ends report the same digest for the same tree.
+/// What a bulk transfer moved. Both ends report the same.
 struct TransferResult {
-  TreeSize size;
-  Bytes wire;          ///< bytes that crossed the channel
-  std::string digest;  ///< as Files::digest_tree of the tree
+  TreeSize size;       ///< the whole tree, as the sender saw it
+  TreeSize sent;       ///< the entries sent with their content; without `update` all
+  Inodes removed;      ///< with `update`: what the peer's directory lost, for good or to be replaced
+  Bytes wire;          ///< bytes of the tree and of what was said about it that crossed the channel
+  /// As Files::digest_tree of the tree; with `update` or `changing` of what was sent, as the backend
+  /// orders it.
+  std::string digest;
 };
 
 /// One connection. Messages arrive whole, in order, once; or not at all. Not thread-safe.
@@ -42,11 +61,13 @@ class Channel {
   virtual Status send(std::string_view message) = 0;
   /// Next message. std::nullopt when the peer closed the channel in order.
   virtual Result<std::optional<std::string>> receive(Duration timeout) = 0;
-  /// Streams the content of directory `path`. The peer must call receive_tree.
+  /// Streams the content of directory `path`. The peer must call receive_tree. Other errors: those
+  /// of reading the tree, and what the peer could not do; the channel stays usable after both.
   virtual Result<TransferResult> send_tree(const std::string& path,
                                            const TransferOptions& options) = 0;
-  /// Fills the existing directory `path`, synced when it returns. After an error the directory
-  /// holds a part.
+  /// Fills the existing directory `path` (with an update: makes it equal), synced when it returns.
+  /// After an error the directory holds a part, which an update can complete; the channel stays
+  /// usable unless its stream is broken (connection_lost, protocol, interrupted).
   virtual Result<TransferResult> receive_tree(const std::string& path) = 0;
   /// Ends the channel in order; further calls give connection_lost.
   virtual void close() = 0;

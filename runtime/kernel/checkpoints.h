@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,28 @@ struct RestoreResult {
   bool operator==(const RestoreResult&) const = default;
 };
 
+/// Something that would make a dump be refused.
+struct Hindrance {
+  std::string object;  ///< process and descriptor, mount, device: "process 12 (nginx), descriptor 5"
+  std::string cause;
+  std::string remedy;  ///< what its operator can do; may be empty
+  bool passing = false;  ///< it may be gone in a moment: see busy
+  bool operator==(const Hindrance&) const = default;
+};
+
+/// What a container that runs would be like to move.
+struct Survey {
+  std::vector<Hindrance> hindrances;  ///< those that can be known without trying
+  std::uint32_t tasks = 0;            ///< processes
+  std::uint64_t descriptors = 0;
+  std::uint64_t sockets = 0;     ///< of them
+  Pages held;                    ///< memory that a dump writes
+  std::optional<Pages> changed;  ///< of it, pages written to while it was watched; std::nullopt: this
+                                 ///< kernel does not tell (Feature::dirty_tracking)
+  Duration watched{0};
+  bool operator==(const Survey&) const = default;
+};
+
 /// Process state of containers. Processes are known inside by the same numbers as before; timers
 /// run on from where they stood; the clock jumps. Established connections come back when the root
 /// and the devices do (TCP repair). Images are durable when a call returns, and of one backend.
@@ -81,6 +104,10 @@ struct RestoreResult {
 class Checkpoints {
  public:
   virtual ~Checkpoints() = default;
+
+  /// Looks at the container of `init`, which goes on, and watches its memory for `watch` (0 = not at
+  /// all). Ends a series of pre-dumps: the next must be a first one. Errors: not_running.
+  virtual Result<Survey> survey(ProcessRef init, Duration watch) = 0;
 
   /// Writes the memory of the container of `init` and starts to watch what changes; the processes
   /// stand still for a moment only. Errors: not_running, not_found (images, parent), not_empty

@@ -55,6 +55,8 @@ struct HostInfo {
   Bytes swap;
   std::vector<MemoryNode> memory_nodes;  ///< those online, ascending; never empty on a live node
   std::string backend;       ///< "linux" or "sim"
+  /// What programs may have found on the CPU and use ("avx2", …), ascending, each once. Empty = unknown.
+  std::vector<std::string> cpu_features = {};
 };
 
 struct LoadAverage {

@@ -6,6 +6,7 @@
 
 #include "runtime/config/atomic_write.h"
 #include "runtime/config/container_index.h"
+#include "runtime/container/dump.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
 #include "runtime/container/state.h"
@@ -28,6 +29,7 @@ Error bad_message(std::string_view why) {
 std::string_view to_string(FinalState state) {
   switch (state) {
     case FinalState::stopped: return "stopped";
+    case FinalState::suspended: return "suspended";
     case FinalState::mounted: return "mounted";
     case FinalState::running: return "running";
   }
@@ -35,17 +37,19 @@ std::string_view to_string(FinalState state) {
 }
 
 Result<FinalState> parse_final_state(std::string_view name) {
-  for (const FinalState state : {FinalState::stopped, FinalState::mounted, FinalState::running}) {
+  for (const FinalState state :
+       {FinalState::stopped, FinalState::suspended, FinalState::mounted, FinalState::running}) {
     if (to_string(state) == name) return state;
   }
   return bad_message("unknown state of a container");
 }
 
 Status bring_up(container::Context& context, CtId id, FinalState state) {
-  if (state == FinalState::stopped) return {};
+  if (state == FinalState::stopped || state == FinalState::suspended) return {};
   TH_ASSIGN(const container::State now,
             container::observe(context.kernel(), context.layout(), context.node, id));
   if (now.running() || (state == FinalState::mounted && now.mounted)) return {};
+  if (state == FinalState::running && now.suspended) return container::resume(context, id, {});
   if (state == FinalState::mounted) return container::mount(context, id, {});
   return container::start(context, id, {.force = true});
 }
@@ -98,8 +102,12 @@ std::string ContainerArrival::template_staging() const {
   return context_->node.template_cache(fmt::format(".{}.{}.migrating", ostemplate_, id_.text()));
 }
 
+std::string ContainerArrival::dump_staging() const {
+  return staged(container::dump_path(context_->node, id_));
+}
+
 Step ContainerArrival::leave_area() const {
-  if (keep_ && area_complete_) return {StepKind::rename_quota_tree, area_, kept_area()};
+  if (worth_keeping_) return {StepKind::rename_quota_tree, area_, kept_area()};
   return {StepKind::remove_quota_tree, area_, {}};
 }
 
@@ -116,7 +124,11 @@ Intent ContainerArrival::intent() const {
   }
   intent.back.push_back({StepKind::remove_file, staged(config), {}});
   intent.back.push_back({StepKind::remove_tree, template_staging(), {}});
+  intent.back.push_back({StepKind::remove_tree, dump_staging(), {}});
   intent.back.push_back(leave_area());
+  // Nothing to do for a container that came without processes.
+  intent.forward.push_back(
+      {StepKind::rename, dump_staging(), container::dump_path(context_->node, id_)});
   if (!name_.empty()) {
     intent.forward.push_back(
         {StepKind::make_symlink, layout.names_directory() + "/" + name_, config});
@@ -137,6 +149,8 @@ Status ContainerArrival::prepare() {
         .with_exit_code(to_int(MigrateExit::exists));
   }
   TH_TRY(make_directories(files, layout.names_directory()));
+  // Of a container that had this number before: the name must be free.
+  TH_TRY(container::discard_dump(kernel, container::dump_path(context_->node, id_)));
   TH_TRY(write_intent(kernel, context_->node.journal_file(id_), intent()));
   for (const Attachment& script : scripts_) {
     TH_TRY(files.write(staged(script.name), script.content, script.mode));
@@ -156,15 +170,24 @@ Status ContainerArrival::reuse_kept(const std::string& digest) {
   Kernel& kernel = context_->kernel();
   TH_ASSIGN(const auto kept, kernel.files().stat(kept_area()));
   if (!kept) return {};
-  TH_ASSIGN(const std::string found, kernel.files().digest_tree(kept_area()));
-  if (keep_ && found == digest) {
-    TH_TRY(kernel.quotas().remove_tree(area_));
-    TH_TRY(kernel.quotas().rename_tree(kept_area(), area_));
-    return accept_area();
+  if (!keep_) {
+    TH_TRY(kernel.quotas().remove_tree(kept_area()));
+    return {};
   }
-  // It is of no use any more, whoever kept it: the container has changed.
-  TH_TRY(kernel.quotas().remove_tree(kept_area()));
-  return {};
+  TH_TRY(kernel.quotas().remove_tree(area_));
+  TH_TRY(kernel.quotas().rename_tree(kept_area(), area_));
+  if (!digest.empty()) {
+    TH_ASSIGN(const std::string found, kernel.files().digest_tree(area_));
+    area_complete_ = found == digest;
+  }
+  area_older_ = !area_complete_;
+  return keep_area();
+}
+
+Status ContainerArrival::keep_area() {
+  if (!keep_ || worth_keeping_) return {};
+  worth_keeping_ = true;
+  return write_intent(context_->kernel(), context_->node.journal_file(id_), intent());
 }
 
 Status ContainerArrival::receive_template(Channel& channel, TransferResult& result) {
@@ -189,14 +212,46 @@ Status ContainerArrival::adopt_template() {
 }
 
 Status ContainerArrival::receive_area(Channel& channel, TransferResult& result) {
+  TH_TRY(keep_area());
   TH_ASSIGN(result, channel.receive_tree(area_));
   return {};
 }
 
-Status ContainerArrival::accept_area() {
-  area_complete_ = true;
-  if (!keep_) return {};
-  return write_intent(context_->kernel(), context_->node.journal_file(id_), intent());
+Status ContainerArrival::receive_images(const Message& message, Channel& channel,
+                                        TransferResult& result) {
+  Files& files = context_->kernel().files();
+  const std::string name = message.text("name");
+  const bool plain =
+      !name.empty() && name.size() <= 32 && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+      });
+  if (!plain) return bad_message("no name of images");
+  TH_TRY(make_directories(files, parent_directory(dump_staging())));
+  for (const std::string& path : {dump_staging(), dump_staging() + "/" + name})
+    TH_TRY(files.make_directory(path, 0700));
+  TH_ASSIGN(result, channel.receive_tree(dump_staging() + "/" + name));
+  return files.sync(dump_staging());
+}
+
+Status ContainerArrival::receive_state(const Message& message) {
+  container::DumpFacts facts;
+  facts.id = id_;
+  facts.has_network = message.says_yes("network");
+  for (const Attachment& attachment : message.attachments)
+    if (attachment.name == "live") facts.live = attachment.content;
+  TH_TRY(container::write_dump_facts(context_->kernel(), dump_staging(), facts));
+  has_state_ = true;
+  return context_->kernel().files().sync(parent_directory(dump_staging()));
+}
+
+Result<bool> ContainerArrival::has_gone_on() const {
+  Kernel& kernel = context_->kernel();
+  TH_ASSIGN(const auto init, kernel.processes().find(container::label_of(id_)));
+  if (init) return true;
+  if (!has_state_) return false;
+  // A dump that is used up has run, if only for a moment.
+  TH_ASSIGN(const auto dump, kernel.files().stat(container::dump_path(context_->node, id_)));
+  return !dump.has_value();
 }
 
 Status ContainerArrival::take_over(FinalState state, bool& ours) {
@@ -220,6 +275,8 @@ Status ContainerArrival::take_over(FinalState state, bool& ours) {
   TH_TRY(clear_intent(kernel, context_->node.journal_file(id_), true));
   Status up = bring_up(*context_, id_, state);
   if (up || up.error().code == ErrorCode::node_down) return up;
+  TH_ASSIGN(const bool gone_on, has_gone_on());
+  if (gone_on) return up;  // the next command completes it
   Error failure = fail(up.error().code, "migrate.start", "CT " + id_.text(),
                        "cannot be brought up at the destination")
                       .with_exit_code(to_int(MigrateExit::cannot_start))
@@ -244,6 +301,12 @@ Status ContainerArrival::give_back() {
   }
   for (const Attachment& script : scripts_) {
     intent.forward.push_back({StepKind::remove_file, script.name, {}});
+  }
+  if (has_state_) {
+    // Kept for a look (spec F3.15).
+    const std::string dump = container::dump_path(context_->node, id_);
+    intent.forward.push_back({StepKind::remove_tree, dump + ".saved", {}});
+    intent.forward.push_back({StepKind::rename, dump, dump + ".saved"});
   }
   intent.forward.push_back(leave_area());
   TH_TRY(write_intent(kernel, context_->node.journal_file(id_), intent));

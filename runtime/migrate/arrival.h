@@ -10,11 +10,13 @@
 namespace twinhull::migrate {
 
 /// State that the container is put into after it was taken over.
-enum class FinalState : std::uint8_t { stopped, mounted, running };
+/// A suspended one has come with its dump; `running` means to go on from there, when there is one.
+enum class FinalState : std::uint8_t { stopped, suspended, mounted, running };
 std::string_view to_string(FinalState state);
 Result<FinalState> parse_final_state(std::string_view name);
 
-/// Starts or mounts a container of this node, when it is not up already. Call it under the lock.
+/// Resumes, starts or mounts a container of this node, when it is not up already. Call it under the
+/// lock.
 Status bring_up(container::Context& context, CtId id, FinalState state);
 
 /// Receives one container under its lock. Before take_over() everything can be taken back; a power
@@ -26,27 +28,33 @@ class ContainerArrival {
 
   [[nodiscard]] CtId id() const { return id_; }
   [[nodiscard]] const std::string& token() const { return token_; }
-  /// The area of an earlier attempt that is used again; see reuse_kept.
   [[nodiscard]] bool area_complete() const { return area_complete_; }
+  /// There is an earlier state of the area, from an earlier attempt; see reuse_kept.
+  [[nodiscard]] bool area_older() const { return area_older_; }
 
   /// Checks once more under the lock, writes the journal, makes the empty private area and the
   /// staged files. Errors: exists (exit 9).
   Status prepare();
-  /// Uses the area that an earlier attempt with --keep-dst left, when its digest is `digest`.
+  /// With --keep-dst: takes the area that an earlier attempt left. It is complete when its digest
+  /// is `digest`. Without, it is removed.
   Status reuse_kept(const std::string& digest);
   Status receive_template(Channel& channel, TransferResult& result);
   Status receive_area(Channel& channel, TransferResult& result);
   /// The template's tree was checked by the source too: puts it in its place.
   Status adopt_template();
-  /// The area's digest was checked by the source too; with --keep-dst it survives a failure now.
-  Status accept_area();
+  /// The area's digest was checked by the source too.
+  void accept_area() { area_complete_ = true; }
+  /// Images of a dump, or of a round of pre-copy, by the name of their directory.
+  Status receive_images(const Message& message, Channel& channel, TransferResult& result);
+  /// What lies beside them: the dump is whole.
+  Status receive_state(const Message& message);
 
   /// The point of no return, and then up to `state`. After an error `ours` says whose the container
   /// is: false only when it is certain that nothing of it is here. A container that cannot be
   /// brought up (exit 7) is given back. While `ours` is true the source must not be told of a
   /// failure: it will ask, and recovery will have an answer.
   Status take_over(FinalState state, bool& ours);
-  /// Before take_over: removes everything. With --keep-dst a complete area is kept.
+  /// Before take_over: removes everything. With --keep-dst the area is kept, as far as it came.
   Status abandon();
 
  private:
@@ -54,9 +62,15 @@ class ContainerArrival {
   [[nodiscard]] std::string staged(const std::string& path) const { return path + ".migrating"; }
   [[nodiscard]] std::string kept_area() const { return area_ + ".kept.migrated"; }
   [[nodiscard]] std::string template_staging() const;
+  /// Where the dump is built.
+  [[nodiscard]] std::string dump_staging() const;
+  /// Whether the container runs here, or has.
+  Result<bool> has_gone_on() const;
   [[nodiscard]] Intent intent() const;
   [[nodiscard]] Step leave_area() const;
   Status give_back();
+  /// From now on a failure leaves the area for the next try.
+  Status keep_area();
 
   container::Context* context_;
   CtId id_;
@@ -66,8 +80,11 @@ class ContainerArrival {
   std::string ostemplate_;
   std::string config_text_;
   std::vector<Attachment> scripts_;  ///< name = full path at the destination
-  bool keep_ = false;
+  bool keep_ = false;                ///< --keep-dst
+  bool worth_keeping_ = false;       ///< and there is something
   bool area_complete_ = false;
+  bool area_older_ = false;
+  bool has_state_ = false;
 };
 
 }  // namespace twinhull::migrate

@@ -39,19 +39,25 @@ class Checker {
     TH_ASSIGN(const auto config, files().stat(context_.layout().container_config(arrival_.id)));
     if (config) {
       problem(MigrateExit::exists,
-              fmt::format("CT {} exists at the destination", arrival_.id.text()));
+              fmt::format("CT {} exists at the destination; name a free number with --new-id",
+                          arrival_.id.text()));
     }
     const std::string area = substitute_veid(context_.node.private_pattern, arrival_.id);
     TH_ASSIGN(const auto there, files().stat(area));
     if (there && !config) {
-      problem(MigrateExit::exists, fmt::format("{} exists at the destination", area));
+      problem(
+          MigrateExit::exists,
+          fmt::format("{} exists at the destination; move it away, or choose another place with "
+                      "--new-private",
+                      area));
     }
     if (arrival_.name.empty()) return {};
     TH_ASSIGN(const std::optional<CtId> owner,
               find_name(context_.kernel(), context_.layout(), arrival_.name));
     if (owner) {
       problem(MigrateExit::name_used,
-              fmt::format("the name \"{}\" belongs to CT {} there", arrival_.name, owner->text()));
+              fmt::format("the name \"{}\" belongs to CT {} there; choose another with --new-name",
+                          arrival_.name, owner->text()));
     }
     return {};
   }
@@ -104,6 +110,24 @@ class Checker {
       problem(MigrateExit::technologies,
               fmt::format("the destination lacks {}: {}", to_string(feature), support.reason));
     }
+    if (!arrival_.online) return {};
+    TH_ASSIGN(const Support restores, context_.kernel().host().supports(Feature::checkpoint));
+    if (!restores.available) {
+      problem(MigrateExit::live_engine, "the destination cannot restore processes: " +
+                                            restores.reason + "; move it without --online");
+    }
+    // Programs look once, at their start, what the CPU can, and go on using it.
+    std::vector<std::string> missing;
+    if (!host.cpu_features.empty())
+      std::ranges::set_difference(arrival_.cpu_features, host.cpu_features,
+                                  std::back_inserter(missing));
+    if (!missing.empty()) {
+      problem(
+          MigrateExit::cpu_features,
+          fmt::format("the destination's CPU lacks {} that programs may use by now: {}; skip this "
+                      "check with -f=cpu_check if they do not",
+                      missing.size() == 1 ? "a feature" : "features", join_words(missing)));
+    }
     return {};
   }
 
@@ -111,7 +135,8 @@ class Checker {
     TH_ASSIGN(result_.template_present, template_present(context_, arrival_.ostemplate));
     if (!result_.template_present && arrival_.template_size.value == 0) {
       problem(MigrateExit::missing_template,
-              fmt::format("neither node has the template \"{}\"", arrival_.ostemplate));
+              fmt::format("neither node has the template \"{}\"; install it on one of them",
+                          arrival_.ostemplate));
     }
     return {};
   }
@@ -122,9 +147,12 @@ class Checker {
     Bytes needed = arrival_.area;
     if (!result_.template_present) needed += arrival_.template_size;
     if (needed > disk.available) {
-      problem(MigrateExit::no_disk_space,
-              fmt::format("not enough disk space: {} MiB needed, {} MiB available at {}",
-                          needed.value >> 20, disk.available.value >> 20, area));
+      problem(
+          MigrateExit::no_disk_space,
+          fmt::format(
+              "not enough disk space: {} MiB needed, {} MiB available at {}; make room there, or "
+              "skip this check with -f=disk_space",
+              needed.value >> 20, disk.available.value >> 20, area));
     }
     return {};
   }
@@ -156,7 +184,9 @@ Message arrival_message(const Arrival& arrival) {
                     {"addresses", join_words(addresses)},
                     {"template", arrival.ostemplate},
                     {"bytes", std::to_string(arrival.area.value)},
-                    {"template_bytes", std::to_string(arrival.template_size.value)}};
+                    {"template_bytes", std::to_string(arrival.template_size.value)},
+                    {"online", arrival.online ? "yes" : "no"},
+                    {"cpu_features", join_words(arrival.cpu_features)}};
   return message;
 }
 
@@ -179,6 +209,9 @@ Result<Arrival> parse_arrival(const Message& message) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 60;
   TH_ASSIGN(arrival.area.value, message.number("bytes", kMost));
   TH_ASSIGN(arrival.template_size.value, message.number("template_bytes", kMost));
+  arrival.online = message.says_yes("online");
+  for (const std::string& word : split_words(message.text("cpu_features")))
+    arrival.cpu_features.emplace_back(word);
   return arrival;
 }
 

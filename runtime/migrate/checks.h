@@ -18,6 +18,8 @@ struct Arrival {
   std::string ostemplate;
   Bytes area;           ///< size of the private area
   Bytes template_size;  ///< 0: the source does not have it either
+  bool online = false;  ///< with its processes
+  std::vector<std::string> cpu_features;  ///< of the source, ascending; empty = unknown
   bool operator==(const Arrival&) const = default;
 };
 

@@ -31,6 +31,9 @@ enum class MigrateExit : std::uint8_t {
   uuid_collision = 35,
   name_used = 45,
   message_too_long = 49,
+  cpu_features = 56,
+  unsupported = 57,  ///< the mode, by this kernel or this release
+  live_engine = 73,  ///< the destination restores no processes
   dry_run = 104,
 };
 

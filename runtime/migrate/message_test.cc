@@ -30,16 +30,16 @@ BOOST_AUTO_TEST_CASE(garbage_is_refused) {
       "[]",
       "{}",
       "null",
-      "{\"version\":1}",
-      R"({"version":2,"type":"x","fields":{},"attachments":[],"problems":[]})",
-      R"({"version":1,"type":5,"fields":{},"attachments":[],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{"a":1},"attachments":[],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[{}],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[{"name":"../x","mode":1,"bytes":1}],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[{"name":"x","mode":9999,"bytes":1}],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":-1}],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":99999999}],"problems":[]})",
-      R"({"version":1,"type":"x","fields":{},"attachments":[],"problems":[{"exit":-1,"text":""}]})"};
+      "{\"version\":2}",
+      R"({"version":1,"type":"x","fields":{},"attachments":[],"problems":[]})",
+      R"({"version":2,"type":5,"fields":{},"attachments":[],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{"a":1},"attachments":[],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[{}],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"../x","mode":1,"bytes":1}],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":9999,"bytes":1}],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":-1}],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":99999999}],"problems":[]})",
+      R"({"version":2,"type":"x","fields":{},"attachments":[],"problems":[{"exit":-1,"text":""}]})"};
   for (std::size_t i = 1; i < good.size(); ++i) bad.push_back(good.substr(0, i));
   for (const std::string& text : bad) {
     const auto parsed = parse_message(text);

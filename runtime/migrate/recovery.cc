@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include "runtime/config/container_index.h"
+#include "runtime/container/resume.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/host.h"
 #include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/online.h"
 #include "runtime/migrate/serve.h"
 
 namespace twinhull::migrate {
@@ -30,10 +32,12 @@ bool passing(ErrorCode code) {
 }
 
 Result<CommitOutcome> ask_once(container::Context& context, const PeerAddress& peer, CtId id_there,
-                               const std::string& token, std::optional<FinalState> wished) {
+                               const std::string& token, std::optional<FinalState> wished,
+                               bool recovering) {
   TH_ASSIGN(const PeerConnection connection, connect_peer(context, peer));
   Message question{.type = "resolve", .fields = {{"ctid", id_there.text()}, {"token", token}}};
   if (wished) question.fields["state"] = to_string(*wished);
+  if (recovering) question.fields["recovering"] = "yes";
   TH_ASSIGN(const Message answer, ask(*connection.channel, question, kAnswerTimeout, peer.host));
   connection.channel->close();
   if (answer.text("adopted") == "yes") return CommitOutcome{true, answer.text("problem")};
@@ -50,6 +54,11 @@ void forget(container::Context& context, const std::string& token, Channel& chan
   }
 }
 
+bool says_yes(const Intent& intent, const std::string& name) {
+  const auto found = intent.facts.find(name);
+  return found != intent.facts.end() && found->second == "yes";
+}
+
 Status recover(container::Context& context, CtId id, const Intent& intent) {
   TH_ASSIGN(const std::string host, fact(intent, "host"));
   TH_ASSIGN(const std::string user, fact(intent, "user"));
@@ -57,9 +66,12 @@ Status recover(container::Context& context, CtId id, const Intent& intent) {
   TH_ASSIGN(const std::string number, fact(intent, "ctid"));
   TH_ASSIGN(const CtId id_there, parse_ctid(number));
   const PeerAddress peer{user, host};
+  const bool online = says_yes(intent, "online");
   bool adopted = intent.phase == IntentPhase::roll_forward;
-  if (!adopted) {
-    auto outcome = ask_outcome(context, peer, id_there, token, 3, std::nullopt);
+  if (!adopted && says_yes(intent, "asked")) {
+    std::optional<FinalState> wished;
+    if (online && says_yes(intent, "goes_on")) wished = FinalState::running;
+    auto outcome = ask_outcome(context, peer, id_there, token, 3, wished, /*recovering=*/true);
     if (!outcome) {
       return fail(outcome.error().code, "migrate.recover", "CT " + id.text(),
                   fmt::format("it may have moved to {}, which cannot be asked now", peer.text()))
@@ -69,8 +81,11 @@ Status recover(container::Context& context, CtId id, const Intent& intent) {
           .caused_by(std::move(outcome).error());
     }
     adopted = outcome->adopted;
+    if (!outcome->problem.empty())
+      context.reporter.warn("it has moved, but could not be brought up there: " + outcome->problem);
   }
   if (!adopted) {
+    if (online) TH_TRY(abandon_online(context, id));
     context.reporter.say(fmt::format("CT {} did not move to {}: it stays here", id.text(), host));
     return {};
   }
@@ -102,9 +117,9 @@ Result<PeerConnection> connect_peer(container::Context& context, const PeerAddre
 
 Result<CommitOutcome> ask_outcome(container::Context& context, const PeerAddress& peer,
                                   CtId id_there, const std::string& token, int tries,
-                                  std::optional<FinalState> wished) {
+                                  std::optional<FinalState> wished, bool recovering) {
   while (true) {
-    auto outcome = ask_once(context, peer, id_there, token, wished);
+    auto outcome = ask_once(context, peer, id_there, token, wished, recovering);
     if (outcome || --tries <= 0 || !passing(outcome.error().code)) return outcome;
     // An interrupt must not leave the container in doubt when the answer is near.
     const Status slept = context.kernel().clock().sleep(kPause);
@@ -129,6 +144,8 @@ Status let_go(container::Context& context, CtId id, Intent intent, Channel* chan
     intent.phase = IntentPhase::roll_forward;
     TH_TRY(write_intent(context.kernel(), journal, intent));
   }
+  // The frozen processes have gone on there: they end without another instruction here.
+  if (says_yes(intent, "online")) TH_TRY(container::end_dumped(context, id));
   TH_TRY(replay_intent(context.kernel(), intent));
   TH_TRY(clear_intent(context.kernel(), journal, true));
   const auto host = intent.facts.find("host");

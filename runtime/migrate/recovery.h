@@ -37,11 +37,12 @@ struct CommitOutcome {
 };
 
 /// Asks the peer whether it took the container over; several tries while it is busy or away. With
-/// `wished` it also brings the container into that state: only for a command that still runs, for
-/// later its operator may have stopped it on purpose.
+/// `wished` it also brings the container into that state. `recovering`: the command that wished it
+/// is gone, and its operator there may have stopped it on purpose; then only processes that still
+/// wait in the dump that they came in are resumed.
 Result<CommitOutcome> ask_outcome(container::Context& context, const PeerAddress& peer,
                                   CtId id_there, const std::string& token, int tries,
-                                  std::optional<FinalState> wished);
+                                  std::optional<FinalState> wished, bool recovering = false);
 
 /// The journal of a source at its commit: what is needed to ask, and the steps that let go.
 Intent departure_intent(const PeerAddress& peer, CtId id_there, const std::string& token,

@@ -4,6 +4,7 @@
 
 #include "runtime/config/container_index.h"
 #include "runtime/container/locked.h"
+#include "runtime/container/state.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/migrate/arrival.h"
@@ -76,6 +77,7 @@ class Service {
     if (message.type == "hello") return hello();
     if (message.type == "check") return check(message);
     if (message.type == "begin") return arrive(message);
+    if (message.type == "probe") return send_message(channel_, ok());
     if (message.type == "resolve") return resolve(message);
     if (message.type == "forget") return forget(message);
     if (message.type == kTemplateOffer)
@@ -130,13 +132,14 @@ class Service {
     settled = true;  // prepare() refuses before its first effect, or after its journal stands
     TH_TRY(begin(arrival, digest, settled));
     settled = false;
+    bool last_pass = false;
     while (true) {
+      TransferResult received;
       TH_ASSIGN(const std::optional<Message> message, next());
       if (!message) {
         return fail(ErrorCode::connection_lost, "migrate.serve", "CT " + arrival.id().text(),
                     "the source hung up before the migration was complete");
       }
-      TransferResult received;
       if (message->type == "template") {
         stream_broken_ = true;
         TH_TRY(arrival.receive_template(channel_, received));
@@ -150,9 +153,23 @@ class Service {
         TH_TRY(arrival.receive_area(channel_, received));
         stream_broken_ = false;
         TH_TRY(report(received));
+        last_pass = message->text("pass") == "last";
       } else if (message->type == "area-good") {
-        TH_TRY(arrival.accept_area());
+        if (last_pass) arrival.accept_area();
         TH_TRY(send_message(channel_, ok()));
+      } else if (message->type == "images") {
+        stream_broken_ = true;
+        TH_TRY(arrival.receive_images(*message, channel_, received));
+        stream_broken_ = false;
+        TH_TRY(report(received));
+      } else if (message->type == "images-good") {
+        TH_TRY(send_message(channel_, ok()));
+      } else if (message->type == "state") {
+        TH_TRY(arrival.receive_state(*message));
+        TH_TRY(send_message(channel_, ok()));
+      } else if (message->type == "abandon") {
+        return fail(ErrorCode::interrupted, "migrate.serve", "CT " + arrival.id().text(),
+                    "the source has given up");
       } else if (message->type == "commit") {
         TH_ASSIGN(const FinalState state, parse_final_state(message->text("state")));
         if (!arrival.area_complete()) return unexpected(*message);
@@ -182,7 +199,7 @@ class Service {
     settled = false;
     TH_TRY(arrival.reuse_kept(digest));
     Message answer = ok();
-    answer.fields["area"] = arrival.area_complete() ? "yes" : "no";
+    answer.fields["area"] = arrival.area_complete() ? "yes" : arrival.area_older() ? "older" : "no";
     return send_message(channel_, answer);
   }
 
@@ -207,6 +224,12 @@ class Service {
       TH_ASSIGN(const bool adopted, has_receipt(context_, token));
       answer.fields["adopted"] = adopted ? "yes" : "no";
       if (!adopted || !wished) return {};
+      if (message.says_yes("recovering")) {
+        // Whoever has touched it since knows better.
+        TH_ASSIGN(const container::State now,
+                  container::observe(context_.kernel(), context_.layout(), context_.node, id));
+        if (!now.suspended) return {};
+      }
       Status up = bring_up(context_, id, *wished);
       if (!up && up.error().code == ErrorCode::node_down) return up;
       if (!up) answer.fields["problem"] = up.error().message();

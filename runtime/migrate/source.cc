@@ -5,43 +5,71 @@
 #include <algorithm>
 
 #include "runtime/config/setting_values.h"
+#include "runtime/container/dump.h"
 #include "runtime/container/locked.h"
 #include "runtime/container/operations.h"
+#include "runtime/container/recovery.h"
 #include "runtime/container/scripts.h"
 #include "runtime/container/state.h"
+#include "runtime/kernel/checkpoints.h"
+#include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/migrate/arrival.h"
 #include "runtime/migrate/checks.h"
+#include "runtime/migrate/courier.h"
 #include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/online.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/verdict.h"
 
 namespace twinhull::migrate {
 namespace {
 
 // How often a broken commit is asked about before the answer is left to a later command.
 constexpr int kOutcomeTries = 10;
+/// How long a verdict watches memory change.
+constexpr Duration kWatch = seconds(1);
 
 class Departure {
  public:
   Departure(container::Context& context, const MigrationRequest& request)
-      : context_(context), request_(request), name_("CT " + request.id.text()) {}
+      : context_(context),
+        request_(request),
+        name_("CT " + request.id.text()),
+        courier_(request.peer.host, request.timeout, transfer_options(context, request)) {}
 
   Status run() {
     TH_TRY(look());
     TH_TRY(connect());
     TH_TRY(check());
+    if (request_.verdict) return tell_verdict();
+    TH_TRY(judge(problems_));
     if (request_.dry_run) {
       context_.reporter.say("All checks passed: the container can be migrated");
       return {};
     }
+    const Instant begun = kernel().clock().now();
     Status moved = move();
+    timing_.total = kernel().clock().now() - begun;
+    if (moved && request_.times) tell_times();
     if (moved || ended_for_good(moved.error())) return moved;
     return bring_back(std::move(moved).error());
   }
 
  private:
+  /// Spec F4.32: what reads no faster than the limit needs no control group to be slowed down.
+  static TransferOptions transfer_options(const container::Context& context,
+                                          const MigrationRequest& request) {
+    TransferOptions options;
+    options.rate = request.rate;
+    const BytesPerSecond tools = context.node.tools_iolimit;
+    if (tools.value != 0 && (!options.rate || tools < *options.rate)) options.rate = tools;
+    options.compress = request.compress;
+    return options;
+  }
+
   Kernel& kernel() { return context_.kernel(); }
 
   /// The node is off, or the outcome is open: nothing may be touched any more.
@@ -70,16 +98,18 @@ class Departure {
           .with_exit_code(to_int(MigrateExit::cannot_stop))
           .with_hint("resume or stop it first");
     }
-    if (state.suspended) {
-      return fail(ErrorCode::busy, "migrate.look", name_,
-                  "is suspended, and this release does not move a suspended state")
-          .with_exit_code(to_int(MigrateExit::cannot_stop))
-          .with_hint("resume it first, or give the state up with: vzctl start");
-    }
-    was_ = state.running() ? FinalState::running
-           : state.mounted ? FinalState::mounted
-                           : FinalState::stopped;
-    return {};
+    was_ = state.running()   ? FinalState::running
+           : state.suspended ? FinalState::suspended
+           : state.mounted   ? FinalState::mounted
+                             : FinalState::stopped;
+    mounted_ = state.mounted;
+    if (!online()) return {};
+    TH_ASSIGN(const Support support, kernel().host().supports(Feature::checkpoint));
+    if (support.available) return {};
+    return fail(ErrorCode::not_supported, "migrate.look", name_,
+                "this node has no checkpoints: " + support.reason)
+        .with_exit_code(to_int(MigrateExit::live_engine))
+        .with_hint("without --online it is stopped, moved and started");
   }
 
   Status connect() {
@@ -88,7 +118,7 @@ class Departure {
       return stage_error(MigrateExit::connect, request_.peer.text(), "cannot be reached",
                          std::move(connection).error());
     }
-    channel_ = std::move(connection->channel);
+    courier_.use(std::move(connection->channel));
     TH_ASSIGN(const std::string own, node_identity(context_));
     if (connection->identity == own) {
       return fail(ErrorCode::invalid_argument, "migrate.connect", request_.peer.text(),
@@ -107,12 +137,14 @@ class Departure {
     }
     Arrival arrival;
     arrival.id = request_.id_there;
-    arrival.name = settings.name;
+    arrival.name = name_there();
+    arrival.online = online();
     arrival.uuid = settings.uuid;
     arrival.addresses = settings.addresses;
     arrival.ostemplate = settings.ostemplate;
     TH_ASSIGN(const HostInfo host, kernel().host().info());
     arrival.architecture = host.architecture;
+    arrival.cpu_features = host.cpu_features;
     TH_ASSIGN(const TreeSize area, kernel().files().measure_tree(settings.private_area));
     arrival.area = area.bytes;
     TH_ASSIGN(const bool here, template_present(context_, settings.ostemplate));
@@ -127,16 +159,58 @@ class Departure {
                          std::move(answer).error());
     }
     send_template_ = !answer->says_yes("template");
-    return judge(answer->problems);
+    problems_ = std::move(answer->problems);
+    facts_.files = arrival.area;
+    if (send_template_) facts_.files += arrival.template_size;
+    if (!online()) return {};
+    // Before hours of copying, not after.
+    const Duration watch = request_.verdict ? kWatch : Duration{0};
+    TH_ASSIGN(const ProcessRef init, container::require_running(kernel(), request_.id));
+    TH_ASSIGN(facts_.survey, kernel().checkpoints().survey(init, watch));
+    std::vector<Problem> own = problems_of(facts_.survey, request_.verdict);
+    problems_.insert(problems_.begin(), own.begin(), own.end());
+    return {};
+  }
+
+  Status tell_verdict() {
+    TH_TRY(measure_link(context_, courier_, facts_));
+    TH_TRY(measure_disk(context_, request_.id, facts_));
+    if (request_.rate) facts_.bandwidth = std::min(facts_.bandwidth, *request_.rate);
+    Verdict verdict{.id = request_.id,
+                    .host = request_.peer.host,
+                    .problems = problems_,
+                    .online = online(),
+                    .facts = facts_,
+                    .send_template = send_template_,
+                    .prediction = {}};
+    std::erase_if(verdict.problems, [&](const Problem& problem) { return is_skipped(problem); });
+    if (online()) {
+      TH_ASSIGN(const Support tracking, kernel().host().supports(Feature::dirty_tracking));
+      verdict.facts.iterative = request_.online->iterative && tracking.available;
+      verdict.facts.goals = request_.online->goals;
+      verdict.prediction = predict(verdict.facts);
+    }
+    if (request_.json) {
+      context_.reporter.say(verdict_json(verdict));
+    } else {
+      for (const std::string& line : verdict_text(verdict)) context_.reporter.say(line);
+    }
+    if (verdict.good()) return {};
+    return fail(ErrorCode::failed, "migrate.check", name_,
+                fmt::format("{} things stand in the way", verdict.problems.size()))
+        .with_exit_code(verdict.exit_code());
+  }
+
+  [[nodiscard]] bool is_skipped(const Problem& problem) const {
+    return std::any_of(request_.skipped.begin(), request_.skipped.end(),
+                       [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
   }
 
   /// All problems are shown; the first that may not be skipped decides.
   Status judge(const std::vector<Problem>& problems) {
     const Problem* decisive = nullptr;
     for (const Problem& problem : problems) {
-      const bool skipped =
-          std::any_of(request_.skipped.begin(), request_.skipped.end(),
-                      [&](MigrateExit code) { return to_int(code) == problem.exit_code; });
+      const bool skipped = is_skipped(problem);
       context_.reporter.warn(problem.text + (skipped ? " (skipped)" : ""));
       if (!skipped && decisive == nullptr) decisive = &problem;
     }
@@ -152,16 +226,88 @@ class Departure {
     TH_TRY(begin());
     if (send_template_) {
       context_.reporter.say("Copying template " + config_.settings.ostemplate);
-      TH_TRY(send_tree("template", template_path()));
+      TH_TRY(send_tree({.type = "template"}, {.path = template_path()}));
     }
-    TH_TRY(bring_down());
-    if (!area_there_) {
-      context_.reporter.say("Copying private area " + config_.settings.private_area);
-      TH_TRY(send_tree("area", config_.settings.private_area));
-    } else {
-      context_.reporter.say("The private area is there already");
+    if (online()) return move_online();
+    if (was_ == FinalState::suspended && mounted_) {
+      TH_TRY(container::unmount(context_, request_.id, {}));
+    } else if (was_ == FinalState::running || was_ == FinalState::mounted) {
+      TH_TRY(first_copy());
+      const Instant down = kernel().clock().now();
+      down_ = down;
+      TH_TRY(bring_down());
+      timing_.stop = kernel().clock().now() - down;
     }
+    TH_TRY(last_copy());
+    if (was_ == FinalState::suspended) TH_TRY(send_dump());
     return commit();
+  }
+
+  Status move_online() {
+    // It exists before the first trace of the move: pages that are watched, CPU time taken away, a
+    // hold. Nobody there needs to be asked before the commit.
+    TH_TRY(write_departure(/*asked=*/false));
+    moving_ = true;
+    TH_TRY(container::begin_dump(kernel(), container::dump_path(context_.node, request_.id)));
+    TH_TRY(first_copy());
+    OnlineMove state(context_, request_.id, courier_, timing_);
+    if (request_.online->iterative)
+      TH_TRY(state.copy_memory(request_.online->goals, request_.online->must_iterate));
+    context_.reporter.say("Moving the processes");
+    down_ = kernel().clock().now();
+    TH_TRY(state.move_state([this] { return last_copy(); }));
+    return commit();
+  }
+
+  /// While it runs: what changes meanwhile is for the last copy.
+  Status first_copy() {
+    if (area_there_) return {};
+    context_.reporter.say("Copying private area " + config_.settings.private_area);
+    // A margin: the kernel's stamps may lag behind the clock by a tick or two.
+    unchanged_before_ = WallTime(kernel().clock().wall() - seconds(1));
+    const Instant begun = kernel().clock().now();
+    TH_TRY(send_tree(
+        {.type = "area", .fields = {{"pass", "first"}}},
+        {.path = config_.settings.private_area, .changing = true, .update = area_older_}));
+    timing_.first_copy = kernel().clock().now() - begun;
+    return {};
+  }
+
+  Status last_copy() {
+    if (area_there_) {
+      context_.reporter.say("The private area is there already");
+      return {};
+    }
+    if (!unchanged_before_)
+      context_.reporter.say("Copying private area " + config_.settings.private_area);
+    const Instant begun = kernel().clock().now();
+    TH_TRY(send_tree({.type = "area", .fields = {{"pass", "last"}}},
+                     {.path = config_.settings.private_area,
+                      .changing = false,
+                      .update = area_older_ || unchanged_before_.has_value(),
+                      .unchanged_before = unchanged_before_}));
+    timing_.last_copy = kernel().clock().now() - begun;
+    return {};
+  }
+
+  /// Of a suspended container: its facts name it by its number here.
+  Status send_dump() {
+    const std::string dump = container::dump_path(context_.node, request_.id);
+    TH_ASSIGN(const container::DumpFacts facts, container::read_dump_facts(kernel(), dump));
+    context_.reporter.say("Copying its suspended state");
+    TH_TRY(send_tree({.type = "images", .fields = {{"name", "images"}}},
+                     {.path = container::dump_images(dump)}));
+    return send_state(courier_, facts);
+  }
+
+  /// Sends, and counts.
+  Status send_tree(const Message& message, const Courier::Tree& tree) {
+    TH_ASSIGN(const TransferResult sent, courier_.send_tree(message, tree));
+    timing_.wire += sent.wire;
+    context_.reporter.detail(fmt::format("{}: {} bytes in {} files, {} bytes on the wire",
+                                         tree.path, sent.size.bytes.value, sent.size.inodes.value,
+                                         sent.wire.value));
+    return {};
   }
 
   Status begin() {
@@ -172,7 +318,9 @@ class Departure {
                                {"private", request_.private_pattern},
                                {"root", request_.root_pattern},
                                {"keep", request_.keep_destination ? "yes" : "no"}}};
-    message.attachments.push_back({"config", 0644, config_.file.text()});
+    ConfigFile file = config_.file;
+    if (!request_.name_there.empty()) TH_TRY(file.set("NAME", request_.name_there));
+    message.attachments.push_back({"config", 0644, file.text()});
     for (const std::string& path : container::container_scripts(context_.layout(), request_.id)) {
       TH_ASSIGN(const auto info, kernel().files().stat(path));
       if (!info || info->kind != FileKind::regular) continue;
@@ -190,6 +338,7 @@ class Departure {
                          std::move(answer).error());
     }
     area_there_ = answer->says_yes("area");
+    area_older_ = answer->text("area") == "older";
     return {};
   }
 
@@ -201,51 +350,22 @@ class Departure {
                        std::move(down).error());
   }
 
-  /// Both ends must have read the same tree, or it is not taken.
-  Status send_tree(const std::string& what, const std::string& path) {
-    const auto failed = [&](Error lower) {
-      return stage_error(MigrateExit::copy_failed, name_, "copying " + path + " failed",
-                         std::move(lower));
-    };
-    if (Status asked = send_message(*channel_, {.type = what}); !asked)
-      return failed(std::move(asked).error());
-    // Spec F4.32: what reads no faster than the limit needs no control group to be slowed down.
-    TransferOptions options;
-    if (context_.node.tools_iolimit.value != 0) options.rate = context_.node.tools_iolimit;
-    auto sent = channel_->send_tree(path, options);
-    if (!sent && sent.error().code == ErrorCode::node_down) return std::move(sent).error();
-    auto answer = receive_message(*channel_, request_.timeout);
-    if (answer && answer->type == "error") return failed(peer_error(*answer, request_.peer.host));
-    if (!sent) return failed(std::move(sent).error());
-    if (!answer) return failed(std::move(answer).error());
-    if (answer->text("digest") != sent->digest) {
-      return failed(fail(ErrorCode::corrupt, "migrate.copy", path,
-                         fmt::format("the copy differs: {} here, {} there", sent->digest,
-                                     answer->text("digest")))
-                        .with_exit_code(to_int(MigrateExit::copy_failed)));
-    }
-    context_.reporter.detail(fmt::format("{} bytes in {} files, {} bytes on the wire",
-                                         sent->size.bytes.value, sent->size.inodes.value,
-                                         sent->wire.value));
-    auto accepted = question({.type = what + "-good"});
-    if (!accepted) return failed(std::move(accepted).error());
-    return {};
-  }
-
   Status commit() {
-    TH_ASSIGN(std::vector<Step> steps, let_go_steps());
-    const Intent intent =
-        departure_intent(request_.peer, request_.id_there, token_, std::move(steps));
-    TH_TRY(write_intent(kernel(), context_.node.journal_file(request_.id), intent));
+    TH_ASSIGN(const Intent intent, write_departure(/*asked=*/true));
     // From the first byte of this message on only the destination knows whose the container is.
-    const FinalState state = request_.start ? was_ : FinalState::stopped;
+    FinalState state = was_;
+    if (!request_.start) state = online() ? FinalState::suspended : FinalState::stopped;
+    if (was_ == FinalState::suspended) state = FinalState::suspended;
+    const Instant asked = kernel().clock().now();
     TH_ASSIGN(const bool adopted, ask_commit(state));
+    timing_.start = kernel().clock().now() - asked;
+    if (down_) timing_.down = kernel().clock().now() - *down_;
     if (!adopted) {
       return fail(ErrorCode::failed, "migrate.commit", name_, "the destination did not take it")
           .with_exit_code(to_int(MigrateExit::system));
     }
     departed_ = true;
-    Status gone = let_go(context_, request_.id, intent, channel_.get());
+    Status gone = let_go(context_, request_.id, intent, &courier_.channel());
     if (!gone) {
       return stage_error(MigrateExit::system, name_,
                          "it has moved, but what is left of it here could not be cleared away; "
@@ -257,13 +377,26 @@ class Departure {
     return {};
   }
 
+  /// The journal of the move. `asked`: the destination may have been asked to take it over.
+  Result<Intent> write_departure(bool asked) {
+    TH_ASSIGN(std::vector<Step> steps, let_go_steps());
+    Intent intent = departure_intent(request_.peer, request_.id_there, token_, std::move(steps));
+    intent.facts["asked"] = asked ? "yes" : "no";
+    if (online()) {
+      intent.facts["online"] = "yes";
+      intent.facts["goes_on"] = request_.start ? "yes" : "no";
+    }
+    TH_TRY(write_intent(kernel(), context_.node.journal_file(request_.id), intent));
+    return intent;
+  }
+
   /// True: adopted. An error: certainly not adopted, or in_doubt_ is set.
   Result<bool> ask_commit(FinalState state) {
     const Message message{.type = "commit", .fields = {{"state", std::string(to_string(state))}}};
-    Status sent = send_message(*channel_, message);
+    Status sent = send_message(courier_.channel(), message);
     Error lost;
     if (sent) {
-      auto answer = receive_message(*channel_, request_.timeout);
+      auto answer = receive_message(courier_.channel(), request_.timeout);
       if (answer && answer->type == "ok") return true;
       if (answer && answer->type == "error") return peer_error(*answer, request_.peer.host);
       lost = answer ? fail(ErrorCode::protocol, "migrate.commit", request_.peer.host,
@@ -274,7 +407,7 @@ class Departure {
     }
     if (lost.code == ErrorCode::node_down) return lost;
     context_.reporter.warn("the connection broke at the commit; asking the destination");
-    channel_->close();
+    courier_.close();
     auto outcome = ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries,
                                state);
     if (outcome && !outcome->problem.empty()) {
@@ -283,14 +416,14 @@ class Departure {
     }
     if (outcome) {
       auto again = connect_peer(context_, request_.peer);
-      if (again) channel_ = std::move(again->channel);
+      if (again) courier_.use(std::move(again->channel));
       return outcome->adopted;
     }
     in_doubt_ = true;
     return stage_error(MigrateExit::connection_broken, name_,
-                       fmt::format("it is unknown whether it has moved to {}; it stays stopped "
+                       fmt::format("it is unknown whether it has moved to {}; it stays {} "
                                    "here until a command on it can ask",
-                                   request_.peer.host),
+                                   request_.peer.host, online() ? "frozen" : "stopped"),
                        std::move(outcome).error());
   }
 
@@ -329,15 +462,29 @@ class Departure {
       steps.push_back({StepKind::rename_quota_tree, settings.private_area, kept});
     }
     steps.push_back({StepKind::remove_file, settings.root, {}});
+    // Of a suspended one, or what a live one was dumped into: it has gone on there.
+    const std::string dump = container::dump_path(context_.node, request_.id);
+    for (const std::string& path : {dump, container::unfinished_dump(dump)})
+      steps.push_back({StepKind::remove_tree, path, {}});
     return steps;
   }
 
   /// Before the commit, or refused by the destination: as it was before.
   Error bring_back(Error error) {
-    channel_->close();
     const auto also = [&](const Status& status) {
       if (!status) error.detail += "; also failed: " + status.error().message();
     };
+    if (moving_) {
+      // First of all: it stands still, and closing the connection may take its time.
+      const Status back = abandon_online(context_, request_.id);
+      give_up(error);
+      if (!back) {  // the journal stays: the next command tries again
+        also(back);
+        return error;
+      }
+    } else {
+      give_up(error);
+    }
     also(clear_intent(kernel(), context_.node.journal_file(request_.id), true));
     if (was_ == FinalState::stopped) return error;
     const auto state = container::observe(kernel(), context_.layout(), context_.node, config_.settings);
@@ -345,17 +492,55 @@ class Departure {
       also(state.error());
       return error;
     }
-    if (was_ == FinalState::running && !state->running()) {
+    if (moving_ && !state->running()) {
+      // Nobody stopped it: it ended by itself meanwhile, and is as after any such end.
+      context_.reporter.warn("it has ended by itself meanwhile");
+      const auto removed = container::tear_down(context_, request_.id, /*unmount=*/true);
+      if (!removed) also(removed.error());
+    } else if (was_ == FinalState::running && !state->running()) {
       context_.reporter.say("Bringing the container up again");
       also(container::start(context_, request_.id, {.force = true}));
-    } else if (was_ == FinalState::mounted && !state->mounted) {
+    } else if (mounted_ && !state->running() && !state->mounted) {
       also(container::mount(context_, request_.id, {}));
     }
     return error;
   }
 
-  Result<Message> question(const Message& message) {
-    return ask(*channel_, message, request_.timeout, request_.peer.host);
+  /// Lets the destination clear away before this command ends. It would do so anyway when it hears
+  /// no more.
+  void give_up(const Error& error) {
+    const bool broken = error.code == ErrorCode::connection_lost ||
+                        error.code == ErrorCode::timed_out || error.code == ErrorCode::protocol;
+    if (!broken && !courier_.broken()) static_cast<void>(question({.type = "abandon"}));
+    courier_.close();
+  }
+
+  /// Spec F3.15.
+  void tell_times() {
+    const auto line = [&](std::string_view what, Duration length, std::string_view more = {}) {
+      if (length > Duration{0})
+        context_.reporter.say(fmt::format("\t{:<32}{:>6}.{:03} s{}", what, length / seconds(1),
+                                          length % seconds(1) / milliseconds(1), more));
+    };
+    context_.reporter.say(fmt::format("Timing of CT {}:", request_.id.text()));
+    line("private area, while it ran", timing_.first_copy);
+    line("memory, while it ran", timing_.rounds,
+         fmt::format("  {} rounds, {} pages", timing_.round_count, timing_.precopied.value));
+    line(online() ? "suspend and dump" : "stop", timing_.stop,
+         online() ? fmt::format("  {} pages", timing_.left.value) : "");
+    line("copy of the dump", timing_.images);
+    line("what had changed in the area", timing_.last_copy);
+    line(online() ? "undump and resume" : "take over and start", timing_.start);
+    line("down in total", timing_.down);
+    line("in total", timing_.total, fmt::format("  {} bytes sent", timing_.wire.value));
+  }
+
+  Result<Message> question(const Message& message) { return courier_.question(message); }
+  [[nodiscard]] bool online() const {
+    return request_.online.has_value() && was_ == FinalState::running;
+  }
+  [[nodiscard]] std::string name_there() const {
+    return request_.name_there.empty() ? config_.settings.name : request_.name_there;
   }
   [[nodiscard]] std::string template_path() const {
     return context_.node.template_cache(config_.settings.ostemplate);
@@ -366,10 +551,18 @@ class Departure {
   std::string name_;
   ContainerConfig config_;
   FinalState was_ = FinalState::stopped;
-  std::unique_ptr<Channel> channel_;
+  bool mounted_ = false;
+  Courier courier_;
+  std::vector<Problem> problems_;
+  MoveFacts facts_;
   std::string token_;
   bool send_template_ = false;
-  bool area_there_ = false;
+  bool area_there_ = false;                   ///< whole, from an earlier attempt
+  bool area_older_ = false;                   ///< an earlier state of it
+  std::optional<WallTime> unchanged_before_;  ///< set by the first copy
+  bool moving_ = false;  ///< processes are on their way: abandon_online takes it back
+  std::optional<Instant> down_;
+  Timing timing_;
   bool in_doubt_ = false;  ///< nobody knows yet whose the container is
   bool departed_ = false;  ///< it is the destination's
 };

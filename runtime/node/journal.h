@@ -25,7 +25,7 @@ enum class IntentPhase : std::uint8_t {
 struct Intent {
   std::string
       operation;  ///< "create", "destroy", "start", "stop", "mount", "umount", "set", "migrate",
-                  ///< "suspend", "resume"
+                  ///< "suspend", "resume", "check"
   IntentPhase phase = IntentPhase::roll_back;
   /// Whether the intent must survive a power cut. Operations whose effects all vanish with the
   /// power (processes, mounts, groups, links) need no sync: start and stop stay fast.

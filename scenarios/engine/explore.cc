@@ -218,32 +218,50 @@ class Explorer {
   }
 
   /// What an operator does after a power cut: gets every container back that was up or mounted,
-  /// and touches the others, so that what was half done is rolled back or forward. What got
-  /// a new number in the cut step is to be up when the step leaves it so.
+  /// and touches the others, so that what was half done is rolled back or forward.
   static std::optional<std::string> recover(Player& player, const NodeTraces& earlier,
                                             const Picture& wanted) {
     std::map<CtId, const char*> wishes;
+    std::set<CtId> were_frozen;
     for (const auto& [node, trace] : earlier)
-      for (const auto& [id, container] : trace.containers)
+      for (const auto& [id, container] : trace.containers) {
+        if (container.frozen) were_frozen.insert(id);
         wishes[id] = container.running   ? "start"
                      : container.dump    ? "resume"
                      : container.mounted ? "mount"
                                          : "umount";
-    const auto now = traces_of(player);
+      }
+    auto now = traces_of(player);
+    if (!now) return now.error().message();
+    // What is half done is brought to an end first: only then is it seen what is there.
+    bool touched = false;
+    for (const auto& [node, trace] : *now) {
+      for (const auto& [id, container] : trace.containers) {
+        if (container.running || !container.journal) continue;
+        const auto end = player.command(node, {"vzctl", "umount", id.text()}, "", seconds(3600));
+        if (!end) return end.error().message();
+        touched = true;
+      }
+    }
+    if (touched) now = traces_of(player);
     if (!now) return now.error().message();
     for (const auto& [node, trace] : *now) {
       for (const auto& [id, container] : trace.containers) {
-        if (container.running) continue;
+        // Frozen since: it waits for word from the node that it was on its way to.
+        const bool held = container.running && container.frozen && !were_frozen.contains(id);
+        if (container.running && !held) continue;
         const auto wish = wishes.find(id);
         std::string verb = wish == wishes.end() ? "umount" : wish->second;
-        const auto state = wanted.facts.find(node + ": CT " + id.text() + " state");
-        if (wish == wishes.end() && state != wanted.facts.end() &&
-            state->second.ends_with("running"))
+        // It came under a new number: its operator wants it up there.
+        const auto there = wanted.facts.find(node + ": CT " + id.text() + " state");
+        if (wish == wishes.end() && there != wanted.facts.end() &&
+            there->second.contains("running"))
           verb = "start";
         // What is suspended is resumed, not started anew. Who was, and is so no more, has run until
         // the power went.
         if (verb == "start" && container.dump) verb = "resume";
         else if (verb == "resume") verb = container.dump ? "umount" : "start";
+        if (held) verb = "resume";
         const auto end = player.command(node, {"vzctl", verb, id.text()}, "", seconds(3600));
         if (!end) return end.error().message();
         // An umount was only to touch the container: what it has left is judged by the invariants.

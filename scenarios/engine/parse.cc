@@ -94,6 +94,8 @@ class ScenarioReader {
         plan.cpus = static_cast<std::uint32_t>(reader.integer("cpus", 1, 1024).value_or(plan.cpus));
         plan.cpu_mhz = static_cast<std::uint64_t>(
             reader.integer("mhz", 1, 100'000).value_or(static_cast<std::int64_t>(plan.cpu_mhz)));
+        plan.cpu_features = reader.texts("cpu_features");
+        std::ranges::sort(plan.cpu_features);
         plan.memory = reader.bytes("memory").value_or(plan.memory);
         plan.swap = reader.bytes("swap").value_or(plan.swap);
         plan.disk = reader.bytes("disk").value_or(plan.disk);

@@ -54,6 +54,7 @@ class SimStage final : public scenario::Stage {
       spec.name = node.name;
       spec.cpus = node.cpus;
       spec.cpu_mhz = node.cpu_mhz;
+      if (!node.cpu_features.empty()) spec.cpu_features = node.cpu_features;
       spec.memory = node.memory;
       spec.swap = node.swap;
       spec.disk = node.disk;

@@ -8,16 +8,18 @@
 namespace twinhull::tools {
 namespace {
 
-constexpr const char* kCommand = "vzmigrate n2 101";
+constexpr const char* kStandard = "vzmigrate n2 101";
+constexpr const char* kOnline = "vzmigrate --online n2 101";
 
 struct Cut {
   std::string node;  ///< whose calls are counted
   FaultKind kind;
   std::string_view word;
+  std::string_view command = kStandard;
 };
 
 /// Every command on the container recovers first; then it must live on one node only.
-void check_one_home(TwoNodes& nodes, const std::string& where) {
+void check_one_home(TwoNodes& nodes, std::string_view command, const std::string& where) {
   for (const char* node : {"n1", "n2"}) {
     const CommandEnd end = nodes.run(node, "vzctl umount 101");
     BOOST_TEST(end.code != 92, where << ", " << node << ": " << end.text());
@@ -40,7 +42,7 @@ void check_one_home(TwoNodes& nodes, const std::string& where) {
   const CommandEnd read = nodes.run(home, "vzctl exec 101 cat /file");
   BOOST_TEST(read.out == "precious\n", where << ": " << read.text());
   if (home == "n1") {
-    const CommandEnd again = nodes.run("n1", kCommand);
+    const CommandEnd again = nodes.run("n1", command);
     BOOST_TEST(again.code == 0, where << ": again: " << again.text());
   }
 }
@@ -66,7 +68,8 @@ void sweep(const Cut& cut) {
     BOOST_REQUIRE(injector.add(rule).has_value());
     const TwoNodes::Wrap wrap = [&](Kernel& inner) { return intercept(inner, injector); };
     if (cut.node == "n2") nodes->wrap_service(wrap);
-    const CommandEnd end = nodes->run("n1", kCommand, cut.node == "n1" ? wrap : TwoNodes::Wrap{});
+    const CommandEnd end =
+        nodes->run("n1", cut.command, cut.node == "n1" ? wrap : TwoNodes::Wrap{});
     nodes->world().advance(seconds(120));  // the other end notices
     nodes->wrap_service({});
     const auto hits = injector.hits();
@@ -80,9 +83,10 @@ void sweep(const Cut& cut) {
     const bool power = cut.kind == FaultKind::power_cut_before ||
                        cut.kind == FaultKind::power_cut_after;
     if (!power && hits.front().object.find(".lck") != std::string::npos) continue;
-    check_one_home(*nodes, std::string(cut.word) + " at call " + std::to_string(nth) + " of " +
-                               cut.node + " (" + hits.front().name + " " + hits.front().object +
-                               ", exit " + std::to_string(end.code) + ")");
+    check_one_home(*nodes, cut.command,
+                   std::string(cut.word) + " at call " + std::to_string(nth) + " of " + cut.node +
+                       " (" + hits.front().name + " " + hits.front().object + ", exit " +
+                       std::to_string(end.code) + ")");
   }
   BOOST_TEST_MESSAGE(cut.word << " on " << cut.node << ": " << nth - 1 << " calls");
   BOOST_TEST(nth > 20U);
@@ -109,6 +113,25 @@ BOOST_AUTO_TEST_CASE(report_lost_at_the_source) {
 }
 BOOST_AUTO_TEST_CASE(report_lost_at_the_destination) {
   sweep({"n2", FaultKind::lose_report, "lost report"});
+}
+
+BOOST_AUTO_TEST_CASE(online_power_of_the_source) {
+  sweep({"n1", FaultKind::power_cut_after, "power cut after", kOnline});
+}
+BOOST_AUTO_TEST_CASE(online_power_of_the_destination) {
+  sweep({"n2", FaultKind::power_cut_after, "power cut after", kOnline});
+}
+BOOST_AUTO_TEST_CASE(online_refused_at_the_source) {
+  sweep({"n1", FaultKind::refuse, "refusal", kOnline});
+}
+BOOST_AUTO_TEST_CASE(online_refused_at_the_destination) {
+  sweep({"n2", FaultKind::refuse, "refusal", kOnline});
+}
+BOOST_AUTO_TEST_CASE(online_report_lost_at_the_source) {
+  sweep({"n1", FaultKind::lose_report, "lost report", kOnline});
+}
+BOOST_AUTO_TEST_CASE(online_report_lost_at_the_destination) {
+  sweep({"n2", FaultKind::lose_report, "lost report", kOnline});
 }
 
 BOOST_AUTO_TEST_SUITE_END()

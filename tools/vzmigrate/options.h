@@ -10,7 +10,7 @@
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/result.h"
 #include "runtime/kernel/units.h"
-#include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/source.h"
 
 namespace twinhull::tools::move {
 
@@ -27,16 +27,23 @@ struct Options {
   bool no_start = false;       ///< -s
   bool keep_destination = false;
   bool dry_run = false;
+  bool verdict = false;                    ///< --check
+  bool json = false;                       ///< -j
   bool force = false;                      ///< -f: then it is not started at the destination
   std::set<migrate::MigrateExit> skipped;  ///< the checks that -f lets fail
   bool verbose = false;
   Duration timeout = seconds(600);
+  std::optional<migrate::OnlineWish> online;
+  std::optional<BytesPerSecond> rate;
+  bool compress = false;
+  bool times = false;
+  std::string name;  ///< --new-name
   PeerAddress peer;
   std::vector<Entry> containers;
   std::string help;  ///< not empty: show this and end well
 };
 
-/// Errors: invalid_argument (exit 1), not_supported (exit 57) for modes that do not exist yet.
+/// Errors: invalid_argument (exit 1), not_supported (exit 57) for modes that no node has.
 Result<Options> parse_options(std::span<const std::string> argv);
 
 }  // namespace twinhull::tools::move

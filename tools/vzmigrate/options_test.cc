@@ -35,9 +35,36 @@ BOOST_AUTO_TEST_CASE(force_does_not_eat_the_host) {
   const auto all = parse({"-f", "n2", "101"}).value();
   BOOST_TEST(all.force);
   BOOST_TEST(all.peer.host == "n2");
-  BOOST_TEST(all.skipped.size() == 2U);
+  BOOST_TEST(all.skipped.size() == 3U);
   BOOST_TEST(parse({"--nodeps=disk_space,rate", "n2", "101"}).value().skipped.size() == 1U);
   BOOST_TEST(parse({"-f=gravity", "n2", "101"}).error().exit_code == 1);
+}
+
+BOOST_AUTO_TEST_CASE(with_processes) {
+  BOOST_TEST(!parse({"n2", "101"}).value().online.has_value());
+  const auto plain = parse({"--live", "n2", "101"}).value();
+  BOOST_TEST(plain.online.value().iterative);
+  BOOST_TEST(!plain.online->must_iterate);
+  const auto full = parse({"--online", "--require-realtime", "--auto-converge", "--downtime", "50",
+                           "--rounds", "4", "--rate", "10M", "--compress", "-t", "--new-id", "205",
+                           "--new-name", "beta", "n2", "101"})
+                        .value();
+  BOOST_TEST(full.online.value().must_iterate);
+  BOOST_TEST(full.online->goals.slow_down);
+  BOOST_TEST(full.online->goals.downtime.count() == Duration(milliseconds(50)).count());
+  BOOST_TEST(full.online->goals.rounds == 4U);
+  BOOST_TEST(full.rate.value().value == 10U << 20);
+  BOOST_TEST(full.compress);
+  BOOST_TEST(full.times);
+  BOOST_TEST(full.name == "beta");
+  BOOST_TEST(full.containers.front().destination == "205");
+}
+
+BOOST_AUTO_TEST_CASE(the_old_time_out_and_the_times) {
+  const auto both = parse({"-t", "-t", "60", "n2", "101"}).value();
+  BOOST_TEST(both.times);
+  BOOST_TEST(both.timeout.count() == Duration(seconds(60)).count());
+  BOOST_TEST(!parse({"--timeout", "60", "n2", "101"}).value().times);
 }
 
 BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
@@ -56,7 +83,23 @@ BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
     BOOST_TEST_REQUIRE(!options.has_value());
     BOOST_TEST(options.error().exit_code == 1);
   }
-  BOOST_TEST(parse({"--online", "n2", "101"}).error().exit_code == 57);
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"--noiter", "n2", "101"},
+           {"--require-realtime", "n2", "101"},
+           {"--auto-converge", "n2", "101"},
+           {"--online", "--noiter", "--require-realtime", "n2", "101"},
+           {"--online", "--downtime", "0", "n2", "101"},
+           {"--online", "--rounds", "0", "n2", "101"},
+           {"-j", "n2", "101"},
+           {"--rate", "1", "n2", "101"},
+           {"--rate", "fast", "n2", "101"},
+           {"--new-id", "200", "n2", "101", "102"},
+           {"--new-id", "200", "n2", "101:201"}}) {
+    const auto options = parse(words);
+    BOOST_TEST_REQUIRE(!options.has_value());
+    BOOST_TEST(options.error().exit_code == 1);
+  }
+  BOOST_TEST(parse({"--online", "--lazy", "n2", "101"}).error().exit_code == 57);
   BOOST_TEST(!parse({"-h"}).value().help.empty());
 }
 

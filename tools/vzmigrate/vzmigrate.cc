@@ -47,7 +47,14 @@ Result<migrate::MigrationRequest> request_of(container::Context& context,
   request.skipped = options.skipped;
   request.keep_destination = options.keep_destination;
   request.dry_run = options.dry_run;
+  request.verdict = options.verdict;
+  request.json = options.json;
   request.timeout = options.timeout;
+  request.online = options.online;
+  request.name_there = options.name;
+  request.rate = options.rate;
+  request.compress = options.compress;
+  request.times = options.times;
   return request;
 }
 

@@ -78,7 +78,7 @@ Result<std::optional<Frame>> FrameParser::next() {
   const std::uint64_t type = get_number(held.substr(4, 4));
   const std::uint64_t length = get_number(held.substr(8, 4));
   if (type < static_cast<std::uint8_t>(FrameType::hello) ||
-      type > static_cast<std::uint8_t>(FrameType::close))
+      type > static_cast<std::uint8_t>(FrameType::tree_packed))
     return give_up(ErrorCode::protocol, fmt::format("a frame of unknown type {}", type));
   if (length > kMostPayload)
     return give_up(ErrorCode::protocol, fmt::format("a frame of {} bytes", length));
@@ -125,8 +125,26 @@ Error parse_error(std::string_view text, std::string_view operation, std::string
   return fail(code.value_or(ErrorCode::failed), operation, object, code ? words : text);
 }
 
+std::string tree_mode_text(const TreeMode& mode) {
+  return fmt::format("{:d} {:d} {:d}", mode.update, mode.digests, mode.partial);
+}
+
+std::optional<TreeMode> parse_tree_mode(std::string_view text) {
+  if (text.size() != 5) return std::nullopt;
+  const TreeMode mode{text[0] == '1', text[2] == '1', text[4] == '1'};
+  if (tree_mode_text(mode) != text) return std::nullopt;
+  return mode;
+}
+
+std::optional<std::uint64_t> parse_count(std::string_view text) {
+  std::uint64_t number = 0;
+  if (!take_number(text, number) || !text.empty()) return std::nullopt;
+  return number;
+}
+
 std::string tree_end_text(const TreeSummary& summary) {
-  return fmt::format("{} {} {}", summary.digest, summary.bytes, summary.inodes);
+  return fmt::format("{} {} {} {} {}", summary.digest, summary.bytes, summary.inodes,
+                     summary.sent_bytes, summary.sent_inodes);
 }
 
 std::optional<TreeSummary> parse_tree_end(std::string_view text) {
@@ -134,10 +152,14 @@ std::optional<TreeSummary> parse_tree_end(std::string_view text) {
   const auto space = text.find(' ');
   if (space != 16) return std::nullopt;
   summary.digest = text.substr(0, space);
-  text.remove_prefix(space + 1);
-  if (!take_number(text, summary.bytes) || !text.starts_with(' ')) return std::nullopt;
-  text.remove_prefix(1);
-  if (!take_number(text, summary.inodes) || !text.empty()) return std::nullopt;
+  text.remove_prefix(space);
+  for (std::uint64_t* number :
+       {&summary.bytes, &summary.inodes, &summary.sent_bytes, &summary.sent_inodes}) {
+    if (!text.starts_with(' ')) return std::nullopt;
+    text.remove_prefix(1);
+    if (!take_number(text, *number)) return std::nullopt;
+  }
+  if (!text.empty()) return std::nullopt;
   return summary;
 }
 

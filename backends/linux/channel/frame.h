@@ -11,7 +11,7 @@
 
 namespace twinhull::linux_backend {
 
-/// What a frame carries. The numbers are the wire format of version 1.
+/// What a frame carries. The numbers are the wire format of version 2.
 enum class FrameType : std::uint8_t {
   hello = 1,         ///< the connecting side's first: see hello_text
   hello_reply = 2,   ///< the serving side's first: "ok", or an error_text
@@ -22,6 +22,10 @@ enum class FrameType : std::uint8_t {
   tree_taken = 7,    ///< the receiver has stored and checked the tree
   tree_refused = 8,  ///< the receiver's error_text; may come while pieces still arrive
   close = 9,         ///< the last frame of a side that ends the channel in order
+  tree_begin = 10,   ///< the sender's first about a tree: a tree_mode_text
+  tree_manifest = 11,      ///< the receiver's, before an update: entries of a manifest
+  tree_manifest_end = 12,  ///< after the last
+  tree_packed = 13,  ///< as tree_data, compressed (see pack.h)
 };
 
 struct Frame {
@@ -33,7 +37,7 @@ struct Frame {
 /// numbers are little-endian.
 inline constexpr std::size_t kFrameHeader = 20;
 inline constexpr std::size_t kMostPayload = std::size_t{16} << 20;
-inline constexpr unsigned kProtocolVersion = 1;
+inline constexpr unsigned kProtocolVersion = 2;
 
 /// Precondition: at most kMostPayload bytes.
 std::string encode_frame(FrameType type, std::string_view payload);
@@ -65,11 +69,26 @@ std::string error_text(const Error& error);
 /// The error of a peer; `failed` for a code that this version does not know.
 Error parse_error(std::string_view text, std::string_view operation, std::string_view object);
 
+/// What the receiver must know before a tree comes.
+struct TreeMode {
+  bool update = false;
+  bool digests = false;  ///< the manifest is to hold digests of contents
+  bool partial = false;  ///< the digest at the end is that of the stream, not of the whole tree
+  bool operator==(const TreeMode&) const = default;
+};
+std::string tree_mode_text(const TreeMode& mode);
+std::optional<TreeMode> parse_tree_mode(std::string_view text);
+
+/// Decimal digits and nothing else.
+std::optional<std::uint64_t> parse_count(std::string_view text);
+
 /// What the sender of a tree saw.
 struct TreeSummary {
   std::string digest;
   std::uint64_t bytes = 0;
   std::uint64_t inodes = 0;
+  std::uint64_t sent_bytes = 0;   ///< of the entries that were sent with their content
+  std::uint64_t sent_inodes = 0;
 };
 std::string tree_end_text(const TreeSummary& summary);
 std::optional<TreeSummary> parse_tree_end(std::string_view text);

@@ -74,9 +74,9 @@ BOOST_AUTO_TEST_CASE(random_bytes_never_give_a_frame) {
 
 BOOST_AUTO_TEST_CASE(greetings_and_their_versions) {
   BOOST_TEST(parse_hello(hello_text("migrate")).value() == "migrate");
-  for (const char* text : {"", "TWINHULL/", "TWINHULL/x y", "TWINHULL/1", "HELLO/1 x"})
+  for (const char* text : {"", "TWINHULL/", "TWINHULL/x y", "TWINHULL/2", "HELLO/1 x"})
     BOOST_TEST((parse_hello(text).error().code == ErrorCode::protocol), text);
-  BOOST_TEST(parse_hello("TWINHULL/2 migrate").error().detail.find("version 2") !=
+  BOOST_TEST(parse_hello("TWINHULL/1 migrate").error().detail.find("version 1") !=
              std::string::npos);
 }
 
@@ -89,14 +89,25 @@ BOOST_AUTO_TEST_CASE(errors_cross_with_their_code) {
 }
 
 BOOST_AUTO_TEST_CASE(summaries_of_trees) {
-  const auto summary = parse_tree_end(tree_end_text({"0123456789abcdef", 12, 3}));
+  const auto summary = parse_tree_end(tree_end_text({"0123456789abcdef", 12, 3, 7, 2}));
   BOOST_REQUIRE(summary);
   BOOST_TEST(summary->digest == "0123456789abcdef");
   BOOST_TEST(summary->bytes == 12U);
   BOOST_TEST(summary->inodes == 3U);
-  for (const char* text : {"", "0123456789abcdef", "0123456789abcdef 1", "0123456789abcdef 1 2 3",
+  BOOST_TEST(summary->sent_bytes == 7U);
+  BOOST_TEST(summary->sent_inodes == 2U);
+  for (const char* text : {"", "0123456789abcdef", "0123456789abcdef 1", "0123456789abcdef 1 2 3 4 5",
                            "0123 1 2", "0123456789abcdef x 2"})
     BOOST_TEST(!parse_tree_end(text), text);
+}
+
+BOOST_AUTO_TEST_CASE(modes_of_trees) {
+  for (const TreeMode& mode : {TreeMode{}, TreeMode{true, false, true}, TreeMode{true, true, true}})
+    BOOST_TEST((parse_tree_mode(tree_mode_text(mode)) == mode));
+  for (const char* text : {"", "1", "1 0 2", "1 0 1 ", "1-0-1"})
+    BOOST_TEST(!parse_tree_mode(text), text);
+  BOOST_TEST((parse_count("120") == 120U));
+  for (const char* text : {"", "-1", "1 ", "x"}) BOOST_TEST(!parse_count(text), text);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "backends/linux/channel/pack.h"
 #include "backends/linux/channel/tree_reader.h"
 #include "backends/linux/channel/tree_writer.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/path.h"
 #include "backends/linux/file/tree_digest.h"
+#include "backends/linux/file/trees.h"
 
 namespace twinhull::linux_backend {
 namespace {
@@ -20,6 +22,14 @@ constexpr std::size_t kLeastPiece = 512;
 /// How long the program that carries the stream may take to end by itself. It can be the service
 /// itself, which undoes half a migration when its peer is gone: not to be killed in that.
 constexpr Duration kEndWait = seconds(60);
+/// The kernel stamps files with the time of its last tick, up to 10 ms ago.
+constexpr Duration kTick = milliseconds(20);
+
+timespec to_timespec(WallTime time) {
+  const auto whole = std::chrono::floor<seconds>(time);
+  return {static_cast<time_t>(whole.time_since_epoch().count()),
+          static_cast<long>((time - whole).count())};
+}
 
 }  // namespace
 
@@ -27,6 +37,7 @@ class StreamChannel::Pump {
  public:
   Pump(StreamChannel& channel, const TransferOptions& options, std::string_view operation)
       : channel_(channel), operation_(operation), begin_(steady_now()) {
+    if (options.compress) packer_.emplace();
     if (!options.rate) return;
     rate_ = options.rate->value;
     // Pieces of a tenth of a second: even, and quick to notice a refusal.
@@ -41,9 +52,12 @@ class StreamChannel::Pump {
         return *std::move(refused);
       }
       const std::string_view piece = bytes.substr(0, piece_);
-      TH_TRY(channel_.wire_->send(FrameType::tree_data, piece, operation_));
+      const auto packed = packer_ ? packer_->pack(piece) : std::nullopt;
+      const std::string_view payload = packed ? std::string_view(*packed) : piece;
+      TH_TRY(channel_.wire_->send(packed ? FrameType::tree_packed : FrameType::tree_data, payload,
+                                  operation_));
       bytes.remove_prefix(piece.size());
-      wire_ += kFrameHeader + piece.size();
+      wire_ += kFrameHeader + payload.size();
       if (rate_ > 0) TH_TRY(channel_.wire_->wait_until(due(), operation_));
     }
     return {};
@@ -63,6 +77,7 @@ class StreamChannel::Pump {
   StreamChannel& channel_;
   const std::string_view operation_;
   const Duration begin_;
+  std::optional<Packer> packer_;
   std::uint64_t rate_ = 0;  ///< bytes a second, 0 = unlimited
   std::size_t piece_ = kPiece;
   std::uint64_t wire_ = 0;
@@ -141,37 +156,94 @@ Result<TransferResult> StreamChannel::send_tree(const std::string& path,
   if (!facts.is_directory())
     return fail(ErrorCode::not_directory, kOperation, path, "not a directory");
 
-  Pump pump(*this, options, kOperation);
-  const auto summary = write_tree_archive(
-      top, kOperation, [&pump](std::string_view bytes) { return pump.put(bytes); });
-  if (!summary) {
+  const TreeMode mode{options.update, options.update && !options.unchanged_before,
+                      options.update || options.changing};
+  TH_TRY(wire_->send(FrameType::tree_begin, tree_mode_text(mode), kOperation));
+  bool refused = false;
+  auto sent = stream_tree(top, options, kOperation, refused);
+  if (!sent) {
     // The peer must learn that no more comes; when it is the peer that failed, that is what it
     // waits for too. A lost connection needs no word.
-    if (summary.error().code != ErrorCode::connection_lost || pump.was_refused())
-      TH_TRY(wire_->send(FrameType::tree_failed, error_text(summary.error()), kOperation));
-    return summary.error();
+    if (sent.error().code != ErrorCode::connection_lost || refused)
+      TH_TRY(wire_->send(FrameType::tree_failed, error_text(sent.error()), kOperation));
+    return sent;
   }
-  TH_TRY(wire_->send(FrameType::tree_end, tree_end_text(*summary), kOperation));
-  TH_TRY(wait_taken(kOperation));
+  TH_TRY(wire_->send(FrameType::tree_end,
+                     tree_end_text({sent->digest, sent->size.bytes.value, sent->size.inodes.value,
+                                    sent->sent.bytes.value, sent->sent.inodes.value}),
+                     kOperation));
+  TH_ASSIGN(const Frame taken, next_of_receiver(kOperation, refused));
+  const auto removed = parse_count(taken.payload);
+  if (taken.type != FrameType::tree_taken || !removed) return unexpected(taken, kOperation);
+  sent->removed = {*removed};
+  return sent;
+}
+
+Result<TransferResult> StreamChannel::stream_tree(const std::string& top,
+                                                  const TransferOptions& options,
+                                                  std::string_view operation, bool& refused) {
+  ArchiveOptions how;
+  how.changing = options.changing;
+  ManifestReader manifest;
+  std::uint64_t manifest_wire = 0;
+  if (options.update) {
+    TH_ASSIGN(manifest, receive_manifest(operation, manifest_wire, refused));
+    how.manifest = &manifest;
+    how.digests = !options.unchanged_before;
+    if (options.unchanged_before)
+      how.unchanged_before = to_timespec(*options.unchanged_before - kTick);
+  }
+  // Pages that are written through a mapping change no time while they are dirty: they are written
+  // back first, so that the next write shows.
+  if (options.changing) TH_TRY(sync_file_system(top, operation));
+  Pump pump(*this, options, operation);
+  auto summary = write_tree_archive(
+      top, operation, [&pump](std::string_view bytes) { return pump.put(bytes); }, how);
+  refused = refused || pump.was_refused();
+  if (!summary) return std::move(summary).error();
   TransferResult result;
   result.size = {{summary->bytes}, {summary->inodes}};
-  result.wire = {pump.wire()};
+  result.sent = {{summary->sent_bytes}, {summary->sent_inodes}};
+  result.wire = {manifest_wire + pump.wire()};
   result.digest = summary->digest;
   return result;
 }
 
-Status StreamChannel::wait_taken(std::string_view operation) {
+Result<Frame> StreamChannel::next_of_receiver(std::string_view operation, bool& refused) {
   for (;;) {
     TH_ASSIGN(Frame frame, wire_->receive(std::nullopt, operation));
-    if (frame.type == FrameType::tree_taken) return {};
-    if (frame.type == FrameType::tree_refused)
+    if (frame.type == FrameType::tree_refused) {
+      refused = true;
       return parse_error(frame.payload, operation, wire_->peer());
+    }
     if (frame.type == FrameType::close) {
       return fail(ErrorCode::connection_lost, operation, wire_->peer(),
                   "the peer closed the channel before it took the tree");
     }
+    if (frame.type != FrameType::message) return frame;
     kept_.push_back(std::move(frame));
   }
+}
+
+Result<ManifestReader> StreamChannel::receive_manifest(std::string_view operation,
+                                                       std::uint64_t& wire, bool& refused) {
+  ManifestReader manifest;
+  for (;;) {
+    TH_ASSIGN(Frame frame, next_of_receiver(operation, refused));
+    if (frame.type == FrameType::tree_manifest_end) return manifest;
+    if (frame.type != FrameType::tree_manifest) return unexpected(frame, operation);
+    wire += kFrameHeader + frame.payload.size();
+    manifest.add(std::move(frame.payload));
+  }
+}
+
+Status StreamChannel::send_manifest(const std::string& path, bool digests,
+                                    std::string_view operation, std::uint64_t& wire) {
+  TH_TRY(write_manifest(path, digests, operation, [&](std::string_view piece) {
+    wire += kFrameHeader + piece.size();
+    return wire_->send(FrameType::tree_manifest, piece, operation);
+  }));
+  return wire_->send(FrameType::tree_manifest_end, {}, operation);
 }
 
 Result<TransferResult> StreamChannel::receive_tree(const std::string& path) {
@@ -184,7 +256,7 @@ Result<TransferResult> StreamChannel::receive_tree(const std::string& path) {
   bool at_end = false;
   auto stored = store_tree(clean_path(path), kOperation, at_end);
   if (stored) {
-    TH_TRY(wire_->send(FrameType::tree_taken, stored->digest, kOperation));
+    TH_TRY(wire_->send(FrameType::tree_taken, std::to_string(stored->removed.value), kOperation));
     return stored;
   }
   const Error& error = stored.error();
@@ -202,6 +274,14 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
                                                  std::string_view operation, bool& at_end) {
   TransferResult result;
   std::optional<TreeSummary> summary;
+  TH_ASSIGN(const Frame begin, next(std::nullopt, operation));
+  if (begin.type == FrameType::close) {
+    peer_closed_ = true;
+    return fail(ErrorCode::connection_lost, operation, wire_->peer(), "the peer closed the channel");
+  }
+  const auto mode = parse_tree_mode(begin.payload);
+  if (begin.type != FrameType::tree_begin || !mode) return unexpected(begin, operation);
+  if (mode->update) TH_TRY(send_manifest(path, mode->digests, operation, result.wire.value));
   // Gives std::nullopt when the archive is complete.
   const auto source = [&]() -> Result<std::optional<std::string>> {
     if (summary) return std::nullopt;
@@ -209,6 +289,12 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
     if (frame.type == FrameType::tree_data) {
       result.wire.value += kFrameHeader + frame.payload.size();
       return std::move(frame.payload);
+    }
+    if (frame.type == FrameType::tree_packed) {
+      result.wire.value += kFrameHeader + frame.payload.size();
+      auto piece = unpack(frame.payload, kMostPayload);
+      if (piece) return piece;
+      return fail(ErrorCode::protocol, operation, wire_->peer(), "a packed piece cannot be unpacked");
     }
     if (frame.type == FrameType::tree_failed) {
       at_end = true;
@@ -225,13 +311,16 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
     if (!summary) return unexpected(frame, operation);
     return std::nullopt;
   };
-  TH_TRY(read_tree_archive(path, operation, source));
+  TH_ASSIGN(const Unpacked unpacked, read_tree_archive(path, operation, *mode, source));
   // The end mark of the archive comes before the last padding.
   for (;;) {
     TH_ASSIGN(const auto piece, source());
     if (!piece) break;
   }
-  TH_ASSIGN(result.digest, digest_tree(path, operation));
+  result.digest = unpacked.digest;
+  if (!mode->partial) {
+    TH_ASSIGN(result.digest, digest_tree(path, operation));
+  }
   if (result.digest != summary->digest) {
     return fail(ErrorCode::corrupt, operation, path,
                 "what arrived is not what was sent: digest " + result.digest + " here, " +
@@ -239,6 +328,8 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
         .with_hint("files of the tree may have changed while it was sent");
   }
   result.size = {{summary->bytes}, {summary->inodes}};
+  result.sent = {{summary->sent_bytes}, {summary->sent_inodes}};
+  result.removed = {unpacked.removed};
   return result;
 }
 
@@ -246,7 +337,8 @@ Status StreamChannel::skip_tree(std::string_view operation) {
   for (;;) {
     TH_ASSIGN(const Frame frame, next(std::nullopt, operation));
     if (frame.type == FrameType::tree_end || frame.type == FrameType::tree_failed) return {};
-    if (frame.type != FrameType::tree_data) return unexpected(frame, operation);
+    if (frame.type != FrameType::tree_data && frame.type != FrameType::tree_packed)
+      return unexpected(frame, operation);
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "backends/linux/channel/child.h"
 #include "backends/linux/channel/frame.h"
+#include "backends/linux/channel/tree_manifest.h"
 #include "backends/linux/channel/wire.h"
 #include "runtime/kernel/channels.h"
 
@@ -35,8 +36,17 @@ class StreamChannel final : public Channel {
   Result<std::optional<Error>> refusal(std::string_view operation);
   /// Next frame in order: kept ones first.
   Result<Frame> next(std::optional<Duration> timeout, std::string_view operation);
-  /// Waits for what the receiver says about the tree.
-  Status wait_taken(std::string_view operation);
+  /// Next frame for the sender of a tree: messages are kept. Errors: the receiver's refusal, which
+  /// is marked; connection_lost.
+  Result<Frame> next_of_receiver(std::string_view operation, bool& refused);
+  /// What the receiver's directory holds; `wire` counts what that took.
+  Result<ManifestReader> receive_manifest(std::string_view operation, std::uint64_t& wire,
+                                          bool& refused);
+  /// The body of send_tree after the tree was announced.
+  Result<TransferResult> stream_tree(const std::string& top, const TransferOptions& options,
+                                     std::string_view operation, bool& refused);
+  Status send_manifest(const std::string& path, bool digests, std::string_view operation,
+                       std::uint64_t& wire);
   Result<TransferResult> store_tree(const std::string& path, std::string_view operation,
                                     bool& at_end);
   Status skip_tree(std::string_view operation);

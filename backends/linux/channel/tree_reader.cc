@@ -6,14 +6,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <memory>
-#include <vector>
+#include <map>
 
 #include "backends/linux/channel/tree_writer.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/attributes.h"
 #include "backends/linux/file/make_entry.h"
+#include "backends/linux/file/tree_digest.h"
+#include "backends/linux/file/tree_walk.h"
 #include "backends/linux/file/trees.h"
 #include "backends/linux/unique_fd.h"
 
@@ -24,11 +28,29 @@ struct FreeArchive {
   void operator()(archive* stream) const { ::archive_read_free(stream); }
 };
 
-/// A directory whose details are set once it is full.
+/// A directory whose details are set once it is full. Without attributes: it has all its details
+/// but the time, which filling it changes.
 struct LateDirectory {
-  std::string path;
   EntryFacts facts;
-  Attributes attributes;
+  std::optional<Attributes> attributes;
+};
+
+/// Counts what it sees.
+class CountVisitor final : public TreeVisitor {
+ public:
+  Result<Descend> enter(const WalkEntry&) override {
+    ++count_;
+    return Descend::yes;
+  }
+  Status leave(const WalkEntry&) override { return {}; }
+  Status leaf(const WalkEntry&) override {
+    ++count_;
+    return {};
+  }
+  [[nodiscard]] std::uint64_t count() const { return count_; }
+
+ private:
+  std::uint64_t count_ = 0;
 };
 
 /// "a/b" split into "a" and "b"; the first is empty for a name in the top.
@@ -40,10 +62,15 @@ std::pair<std::string, std::string> split(const std::string& path) {
 
 class ArchiveReader {
  public:
-  ArchiveReader(const std::string& top, std::string_view operation, const ArchiveSource& source)
-      : top_(top), operation_(operation), source_(source), stream_(::archive_read_new()) {}
+  ArchiveReader(const std::string& top, std::string_view operation, const TreeMode& mode,
+                const ArchiveSource& source)
+      : top_(top),
+        operation_(operation),
+        mode_(mode),
+        source_(source),
+        stream_(::archive_read_new()) {}
 
-  Status run() {
+  Result<Unpacked> run() {
     top_fd_.reset(::open(top_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!top_fd_) return system_error(operation_, top_, errno);
     archive* stream = stream_.get();
@@ -58,10 +85,11 @@ class ArchiveReader {
       TH_TRY(check(result));
       TH_TRY(take(entry));
     }
-    // Children before their parents: filling a directory changes its time.
+    // Children before their parents, which a name sorts after: a directory may become closed to us.
     for (auto late = directories_.rbegin(); late != directories_.rend(); ++late)
-      TH_TRY(finish_directory(*late));
-    return sync_file_system(top_, operation_);
+      TH_TRY(finish_directory(late->first, late->second));
+    TH_TRY(sync_file_system(top_, operation_));
+    return Unpacked{digest_.text(), removed_};
   }
 
  private:
@@ -96,31 +124,91 @@ class ArchiveReader {
     TH_TRY(check_name(path));
     EntryFacts facts;
     Attributes attributes;
-    read_header(entry, facts, attributes);
+    const Marks marks = read_header(entry, facts, attributes);
+    if ((marks.kept || marks.gone) && !mode_.update)
+      return fail(ErrorCode::protocol, operation_, top_, "the peer changes what is to be filled");
     if (path == ".") {
-      if (!facts.is_directory())
+      if (!facts.is_directory() || marks.gone)
         return fail(ErrorCode::protocol, operation_, top_, "the peer's tree is no directory");
-      directories_.push_back({path, facts, std::move(attributes)});
+      digest_.begin("", facts, attributes, "", "");
+      directories_.insert_or_assign("", LateDirectory{facts, std::move(attributes)});
       return {};
     }
     const auto [parent, name] = split(path);
     TH_TRY(enter(parent));
     const std::string object = top_ + "/" + path;
+    if (mode_.update) TH_TRY(note_time(parent));
+    if (marks.gone) return clear(path, name, object);
+    if (marks.kept) return change(path, name, facts, std::move(attributes), object);
+    if (mode_.update) TH_TRY(clear(path, name, object));
     if (const char* first = ::archive_entry_hardlink(entry); first != nullptr)
-      return link(first, name, object);
+      return link(first, path, name, object);
+    const char* raw_target = ::archive_entry_symlink(entry);
+    const std::string target = raw_target != nullptr ? raw_target : "";
+    digest_.begin(path, facts, attributes, target, "");
     if (facts.is_directory()) {
       if (::mkdirat(here_.get(), name.c_str(), 0700) != 0)
         return system_error(operation_, object, errno, "cannot make the directory");
-      directories_.push_back({path, facts, std::move(attributes)});
+      directories_.insert_or_assign(path, LateDirectory{facts, std::move(attributes)});
       return {};
     }
     if (facts.is_regular()) {
       TH_TRY(make_file(name, facts, object));
     } else {
-      const char* target = ::archive_entry_symlink(entry);
-      TH_TRY(
-          make_node(here_.get(), name, facts, target != nullptr ? target : "", operation_, object));
+      TH_TRY(make_node(here_.get(), name, facts, target, operation_, object));
     }
+    return apply_details(here_.get(), name, facts, attributes, operation_, object);
+  }
+
+  /// The time of the directory `path`, which is `here_`, before it is filled.
+  Status note_time(const std::string& path) {
+    if (directories_.contains(path)) return {};
+    EntryFacts facts;
+    if (const int error = read_facts(here_.get(), facts); error != 0)
+      return system_error(operation_, top_ + "/" + path, error);
+    facts.accessed = facts.modified;
+    directories_.emplace(path, LateDirectory{facts, std::nullopt});
+    return {};
+  }
+
+  /// Removes what is at the name, with all below it.
+  Status clear(const std::string& path, const std::string& name, const std::string& object) {
+    EntryFacts facts;
+    if (const int error = read_facts(here_.get(), name.c_str(), facts); error != 0) {
+      if (error == ENOENT) return {};
+      return system_error(operation_, object, error);
+    }
+    if (!facts.is_directory()) {
+      if (::unlinkat(here_.get(), name.c_str(), 0) != 0)
+        return system_error(operation_, object, errno, "cannot remove");
+      ++removed_;
+      return {};
+    }
+    // Through the descriptor: no component of the peer's path is walked again.
+    const std::string place = "/proc/self/fd/" + std::to_string(here_.get()) + "/" + name;
+    CountVisitor counter;
+    TH_TRY(walk_tree(place, operation_, counter));
+    TH_TRY(remove_tree(place, operation_));
+    removed_ += counter.count();
+    directories_.erase(path);
+    directories_.erase(directories_.lower_bound(path + "/"), directories_.lower_bound(path + "0"));
+    return {};
+  }
+
+  /// Gives what is there the details of the peer's.
+  Status change(const std::string& path, const std::string& name, const EntryFacts& facts,
+                Attributes attributes, const std::string& object) {
+    digest_.begin(path, facts, attributes, "", "");
+    EntryFacts present;
+    if (const int error = read_facts(here_.get(), name.c_str(), present); error != 0)
+      return system_error(operation_, object, error);
+    if (present.kind() != facts.kind() || !(facts.is_regular() || facts.is_directory()))
+      return fail(ErrorCode::protocol, operation_, object, "the peer keeps what is not here");
+    if (facts.is_directory()) {
+      directories_.insert_or_assign(path, LateDirectory{facts, std::move(attributes)});
+      return {};
+    }
+    TH_TRY(remove_other_attributes(here_.get(), name, attributes, operation_, object));
     return apply_details(here_.get(), name, facts, attributes, operation_, object);
   }
 
@@ -139,7 +227,13 @@ class ArchiveReader {
                 "the peer's tree has an entry that would lie outside: " + path);
   }
 
-  static void read_header(archive_entry* entry, EntryFacts& facts, Attributes& attributes) {
+  struct Marks {
+    bool kept = false;
+    bool gone = false;
+  };
+
+  static Marks read_header(archive_entry* entry, EntryFacts& facts, Attributes& attributes) {
+    Marks marks;
     facts.mode = static_cast<std::uint16_t>(::archive_entry_mode(entry));
     facts.uid = static_cast<std::uint32_t>(::archive_entry_uid(entry));
     facts.gid = static_cast<std::uint32_t>(::archive_entry_gid(entry));
@@ -157,8 +251,12 @@ class ArchiveReader {
         facts.mode = static_cast<std::uint16_t>((facts.mode & 07777U) | S_IFSOCK);
         continue;
       }
+      marks.kept |= name == kKeptMark;
+      marks.gone |= name == kGoneMark;
+      if (name == kKeptMark || name == kGoneMark) continue;
       attributes[name].assign(static_cast<const char*>(value), size);
     }
+    return marks;
   }
 
   /// Makes `here_` the directory at `path` below the top. Entries come in the order of a walk, so
@@ -185,7 +283,9 @@ class ArchiveReader {
     return at;
   }
 
-  Status link(const std::string& first, const std::string& name, const std::string& object) {
+  Status link(const std::string& first, const std::string& path, const std::string& name,
+              const std::string& object) {
+    digest_.begin(path, {}, {}, "", first);
     TH_TRY(check_name(first));
     const auto [parent, first_name] = split(first);
     TH_ASSIGN(const UniqueFd directory, open_below(parent));
@@ -206,6 +306,7 @@ class ArchiveReader {
       if (result == ARCHIVE_EOF) break;
       TH_TRY(check(result));
       const char* bytes = static_cast<const char*>(data);
+      if (mode_.partial) digest_block(static_cast<std::uint64_t>(offset), {bytes, size});
       for (std::size_t done = 0; done < size;) {
         const ssize_t count = ::pwrite(file.get(), bytes + done, size - done,
                                        static_cast<off_t>(offset) + static_cast<off_t>(done));
@@ -214,38 +315,66 @@ class ArchiveReader {
         if (count > 0) done += static_cast<std::size_t>(count);
       }
     }
+    if (mode_.partial) digest_block(facts.size, {});
+    digested_ = 0;
     // A hole at the end comes as no block.
     if (::ftruncate(file.get(), static_cast<off_t>(facts.size)) != 0)
       return system_error(operation_, object, errno, "cannot set the length");
     return {};
   }
 
-  Status finish_directory(const LateDirectory& late) {
-    if (late.path == ".")
-      return apply_details(AT_FDCWD, top_, late.facts, late.attributes, operation_, top_);
-    const auto [parent, name] = split(late.path);
-    TH_TRY(enter(parent));
-    return apply_details(here_.get(), name, late.facts, late.attributes, operation_,
-                         top_ + "/" + late.path);
+  /// Holes come as no blocks: they count as zeros.
+  void digest_block(std::uint64_t offset, std::string_view bytes) {
+    static constexpr std::array<char, 65536> kZeros{};
+    while (digested_ < offset) {
+      const auto count = std::min<std::uint64_t>(offset - digested_, kZeros.size());
+      digest_.content({kZeros.data(), static_cast<std::size_t>(count)});
+      digested_ += count;
+    }
+    digest_.content(bytes);
+    digested_ += bytes.size();
+  }
+
+  Status finish_directory(const std::string& path, const LateDirectory& late) {
+    const std::string object = path.empty() ? top_ : top_ + "/" + path;
+    const auto [parent, name] = path.empty() ? std::pair(std::string(), top_) : split(path);
+    int directory = AT_FDCWD;
+    if (!path.empty()) {
+      TH_TRY(enter(parent));
+      directory = here_.get();
+    }
+    if (late.attributes) {
+      if (mode_.update)
+        TH_TRY(remove_other_attributes(directory, name, *late.attributes, operation_, object));
+      return apply_details(directory, name, late.facts, *late.attributes, operation_, object);
+    }
+    const timespec times[2] = {late.facts.accessed, late.facts.modified};
+    if (::utimensat(directory, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0)
+      return system_error(operation_, object, errno, "cannot set the times");
+    return {};
   }
 
   const std::string& top_;
   const std::string_view operation_;
+  const TreeMode mode_;
   const ArchiveSource& source_;
   const std::unique_ptr<archive, FreeArchive> stream_;
   UniqueFd top_fd_;
   UniqueFd here_;
   std::string here_path_;
   std::string piece_;
-  std::vector<LateDirectory> directories_;
+  std::map<std::string, LateDirectory> directories_;  ///< by path; "" = the top
+  TreeDigest digest_;
+  std::uint64_t digested_ = 0;  ///< bytes of the file that is being made
+  std::uint64_t removed_ = 0;
   std::optional<Error> source_error_;
 };
 
 }  // namespace
 
-Status read_tree_archive(const std::string& path, std::string_view operation,
-                         const ArchiveSource& source) {
-  return ArchiveReader(path, operation, source).run();
+Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
+                                   const TreeMode& mode, const ArchiveSource& source) {
+  return ArchiveReader(path, operation, mode, source).run();
 }
 
 }  // namespace twinhull::linux_backend

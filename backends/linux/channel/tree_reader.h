@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/linux/channel/frame.h"
 #include "runtime/kernel/result.h"
 
 namespace twinhull::linux_backend {
@@ -13,12 +14,19 @@ namespace twinhull::linux_backend {
 /// Gives the next bytes of the archive, std::nullopt at its end.
 using ArchiveSource = std::function<Result<std::optional<std::string>>()>;
 
+/// What unpacking did.
+struct Unpacked {
+  std::string digest;         ///< of the stream, for TreeMode::partial
+  std::uint64_t removed = 0;  ///< inodes, by an update
+};
+
 /// Unpacks what write_tree_archive wrote into the existing directory `path`, and gives that
 /// directory the owner, mode and attributes of the tree's top. Nothing of the archive is trusted to
-/// stay inside: each component is opened without following links. Synced when it returns.
-/// Errors: protocol (no archive of ours), not_directory, exists, those of the file calls and of
-/// `source`. After an error the directory holds a part.
-Status read_tree_archive(const std::string& path, std::string_view operation,
-                         const ArchiveSource& source);
+/// stay inside: each component is opened without following links. With an update what is in the way
+/// of an entry is removed first. Synced when it returns.
+/// Errors: protocol (no archive of ours), not_directory, exists (not with an update), those of the
+/// file calls and of `source`. After an error the directory holds a part.
+Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
+                                   const TreeMode& mode, const ArchiveSource& source);
 
 }  // namespace twinhull::linux_backend

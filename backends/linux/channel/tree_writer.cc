@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,12 +35,30 @@ struct DataRange {
   std::uint64_t end;
 };
 
+/// What the receiver lacks of an entry.
+enum class Lack : std::uint8_t { nothing, details, all };
+
+bool is_same(const timespec& a, const timespec& b) {
+  return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+bool is_before(const timespec& a, const timespec& b) {
+  return a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+}
+
+/// An entry that is not there any more, or is something else by now.
+bool is_gone(const Error& error) {
+  return error.code == ErrorCode::not_found || error.code == ErrorCode::not_directory ||
+         error.code == ErrorCode::too_many_links;
+}
+
 class ArchiveVisitor final : public TreeVisitor {
  public:
-  ArchiveVisitor(const std::string& top, std::string_view operation, const ArchiveSink& sink)
+  ArchiveVisitor(const std::string& top, std::string_view operation, const ArchiveSink& sink,
+                 const ArchiveOptions& options)
       : top_(top),
         operation_(operation),
         sink_(sink),
+        options_(options),
         stream_(::archive_write_new()),
         buffer_(kBuffer),
         zeros_(kBuffer) {}
@@ -51,23 +70,35 @@ class ArchiveVisitor final : public TreeVisitor {
     ::archive_write_set_options(stream, "hdrcharset=BINARY,xattrheader=SCHILY");
     ::archive_write_set_bytes_per_block(stream, static_cast<int>(kBuffer));
     ::archive_write_set_bytes_in_last_block(stream, 1);
+    if (options_.manifest != nullptr) TH_TRY(options_.manifest->next());
     return check(::archive_write_open(stream, this, nullptr, &ArchiveVisitor::take, nullptr), top_);
   }
 
   Result<Descend> enter(const WalkEntry& entry) override {
-    TH_TRY(add(entry));
-    return Descend::yes;
+    TH_ASSIGN(const bool there, add(entry));
+    return there ? Descend::yes : Descend::no;
   }
   Status leave(const WalkEntry&) override { return {}; }
-  Status leaf(const WalkEntry& entry) override { return add(entry); }
+  Status leaf(const WalkEntry& entry) override {
+    TH_ASSIGN(const bool there, add(entry));
+    static_cast<void>(there);
+    return {};
+  }
 
   Result<TreeSummary> finish() {
+    TH_TRY(remove_before(std::nullopt));
     TH_TRY(check(::archive_write_close(stream_.get()), top_));
     summary_.digest = digest_.text();
     return summary_;
   }
 
  private:
+  /// A file with several names, at its first.
+  struct Named {
+    std::string path;
+    std::optional<std::uint32_t> number;  ///< in the manifest, when the receiver keeps it
+  };
+
   /// libarchive's write callback. An error of the sink is kept: the library knows only numbers.
   static la_ssize_t take(archive* stream, void* self, const void* data, std::size_t size) {
     auto* visitor = static_cast<ArchiveVisitor*>(self);
@@ -86,40 +117,191 @@ class ArchiveVisitor final : public TreeVisitor {
                 std::string("cannot archive: ") + (text != nullptr ? text : "unknown cause"));
   }
 
-  Status add(const WalkEntry& entry) {
-    const EntryFacts& facts = entry.facts;
-    const std::string object = entry.path.empty() ? top_ : top_ + "/" + entry.path;
-    TH_ASSIGN(const Attributes attributes,
-              read_attributes(entry.directory, entry.name, operation_, object));
-    std::string target;
-    if (facts.is_symlink()) {
-      TH_ASSIGN(target, read_link_at(entry.directory, entry.name, operation_, object));
-    }
-    std::string first_name;
-    if (!facts.is_directory() && facts.links > 1) {
-      const auto [place, is_new] = first_names_.try_emplace(key_of(facts), entry.path);
-      if (!is_new) first_name = place->second;
-    }
-    digest_.begin(entry.path, facts, attributes, target, first_name);
-    if (first_name.empty()) ++summary_.inodes;
-
-    const std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
-    describe(header.get(), entry, attributes);
-    if (facts.is_symlink()) ::archive_entry_copy_symlink(header.get(), target.c_str());
-    if (!first_name.empty()) {
-      ::archive_entry_copy_hardlink(header.get(), first_name.c_str());
-      ::archive_entry_set_size(header.get(), 0);
-      return check(::archive_write_header(stream_.get(), header.get()), object);
-    }
-    if (!facts.is_regular())
-      return check(::archive_write_header(stream_.get(), header.get()), object);
-    return add_file(header.get(), entry, object);
+  [[nodiscard]] bool may_vanish(const WalkEntry& entry) const {
+    return options_.changing && !entry.path.empty();
   }
 
-  static void describe(archive_entry* header, const WalkEntry& entry,
+  /// Whether the entry was still there.
+  Result<bool> add(const WalkEntry& entry) {
+    const std::string object = entry.path.empty() ? top_ : top_ + "/" + entry.path;
+    EntryFacts facts = entry.facts;
+    auto attributes = read_attributes(entry.directory, entry.name, operation_, object);
+    if (!attributes) {
+      if (may_vanish(entry) && is_gone(attributes.error())) return false;
+      return std::move(attributes).error();
+    }
+    std::string target;
+    if (facts.is_symlink()) {
+      auto read = read_link_at(entry.directory, entry.name, operation_, object);
+      if (!read) {
+        // EINVAL: it is no link any more.
+        if (may_vanish(entry)) return false;
+        return std::move(read).error();
+      }
+      target = *std::move(read);
+    }
+    TH_TRY(remove_before(entry.path));
+    TH_ASSIGN(const auto old, take_old(entry.path, facts));
+    const bool named = !facts.is_directory() && facts.links > 1;
+    if (named) {
+      const auto first = first_names_.find(key_of(facts));
+      if (first != first_names_.end()) {
+        TH_TRY(add_link(entry, facts, *attributes, target, first->second, old));
+        return true;
+      }
+    }
+    UniqueFd file;
+    TH_ASSIGN(Lack lack, compare(entry, facts, digest_details(facts, *attributes, target), old,
+                                 file, object));
+    if (lack == Lack::all && facts.is_regular()) {
+      if (!file) file = open_file(entry);
+      if (!file) {
+        const int number = errno;
+        const Error error = system_error(operation_, object, number, "cannot open");
+        // ENXIO: a socket has taken the name.
+        if (!may_vanish(entry) || (number != ENXIO && !is_gone(error))) return error;
+        if (old) TH_TRY(add_gone(entry.path));
+        return false;
+      }
+      if (options_.changing) {
+        // The length in the header is that of the file which will be read.
+        if (const int error = read_facts(file.get(), facts); error != 0)
+          return system_error(operation_, object, error);
+        if (!facts.is_regular()) {
+          if (old) TH_TRY(add_gone(entry.path));
+          return false;
+        }
+      }
+    }
+    if (named) {
+      first_names_.try_emplace(key_of(facts),
+                               Named{entry.path, lack == Lack::all || !old
+                                                     ? std::nullopt
+                                                     : std::optional(old->number)});
+    }
+    ++summary_.inodes;
+    if (facts.is_regular()) summary_.bytes += facts.size;
+    TH_TRY(add_entry(entry, facts, *attributes, target, lack, file.get(), object));
+    return true;
+  }
+
+  static UniqueFd open_file(const WalkEntry& entry) {
+    return UniqueFd(::openat(entry.directory, entry.name.c_str(),
+                             O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+  }
+
+  /// What the receiver has before `path` in the order of the walk (std::nullopt = the end), and is
+  /// not here, goes there.
+  Status remove_before(const std::optional<std::string>& path) {
+    if (options_.manifest == nullptr) return {};
+    ManifestReader& manifest = *options_.manifest;
+    while (manifest.here() && (!path || walks_before(manifest.here()->path, *path))) {
+      const std::string gone = manifest.here()->path;
+      TH_TRY(add_gone(gone));
+      TH_TRY(skip_below(gone));
+    }
+    return {};
+  }
+
+  /// Moves the manifest to after its entry here and all below that.
+  Status skip_below(const std::string& path) {
+    ManifestReader& manifest = *options_.manifest;
+    do {
+      TH_TRY(manifest.next());
+    } while (manifest.here() && is_below(manifest.here()->path, path));
+    return {};
+  }
+
+  /// The receiver's entry of this path, taken from the manifest.
+  Result<std::optional<ManifestEntry>> take_old(const std::string& path, const EntryFacts& facts) {
+    if (options_.manifest == nullptr) return std::nullopt;
+    ManifestReader& manifest = *options_.manifest;
+    if (!manifest.here() || manifest.here()->path != path) return std::nullopt;
+    std::optional<ManifestEntry> old = manifest.here();
+    if (old->is_directory() && !facts.is_directory()) {
+      TH_TRY(skip_below(path));
+    } else {
+      TH_TRY(manifest.next());
+    }
+    return old;
+  }
+
+  /// Leaves the file open when it was read.
+  Result<Lack> compare(const WalkEntry& entry, const EntryFacts& facts, std::uint64_t details,
+                       const std::optional<ManifestEntry>& old, UniqueFd& file,
+                       const std::string& object) {
+    if (!old || kind_of_mode(old->mode) != facts.kind() || old->same_as) return Lack::all;
+    const bool same_details = old->mode == facts.mode && old->uid == facts.uid &&
+                              old->gid == facts.gid && old->details == details &&
+                              is_same(old->modified, facts.modified);
+    if (facts.is_directory()) return same_details ? Lack::nothing : Lack::details;
+    if (!facts.is_regular()) return same_details ? Lack::nothing : Lack::all;
+    if (old->size != facts.size) return Lack::all;
+    if (options_.unchanged_before) {
+      const bool same = same_details && is_before(facts.changed, *options_.unchanged_before);
+      return same ? Lack::nothing : Lack::all;
+    }
+    if (!old->digest) return Lack::all;
+    file = open_file(entry);
+    if (!file) return Lack::all;  // told when it is opened again
+    TH_ASSIGN(const ContentDigest digest, digest_content(file.get(), operation_, object));
+    if (digest != *old->digest) return Lack::all;
+    return same_details ? Lack::nothing : Lack::details;
+  }
+
+  Status add_link(const WalkEntry& entry, const EntryFacts& facts, const Attributes& attributes,
+                  const std::string& target, const Named& first,
+                  const std::optional<ManifestEntry>& old) {
+    if (old && old->same_as && old->same_as == first.number) return {};
+    if (is_partial()) {
+      digest_.begin(entry.path, {}, {}, "", first.path);
+    } else {
+      digest_.begin(entry.path, facts, attributes, target, first.path);
+    }
+    const std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
+    describe(header.get(), entry.path, facts, attributes);
+    if (facts.is_symlink()) ::archive_entry_copy_symlink(header.get(), target.c_str());
+    ::archive_entry_copy_hardlink(header.get(), first.path.c_str());
+    ::archive_entry_set_size(header.get(), 0);
+    return check(::archive_write_header(stream_.get(), header.get()), top_ + "/" + entry.path);
+  }
+
+  Status add_gone(const std::string& path) {
+    const std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
+    describe(header.get(), path, {.mode = S_IFREG}, {});
+    mark(header.get(), kGoneMark);
+    return check(::archive_write_header(stream_.get(), header.get()), top_ + "/" + path);
+  }
+
+  Status add_entry(const WalkEntry& entry, EntryFacts facts, const Attributes& attributes,
+                   const std::string& target, Lack lack, int file, const std::string& object) {
+    if (lack == Lack::nothing) return {};
+    const std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
+    if (lack == Lack::details) {
+      facts.size = 0;
+      describe(header.get(), entry.path, facts, attributes);
+      mark(header.get(), kKeptMark);
+    } else {
+      ++summary_.sent_inodes;
+      describe(header.get(), entry.path, facts, attributes);
+    }
+    digest_.begin(entry.path, facts, attributes, target, "");
+    if (facts.is_symlink()) ::archive_entry_copy_symlink(header.get(), target.c_str());
+    if (lack == Lack::all && facts.is_regular()) return add_file(header.get(), facts.size, file, object);
+    return check(::archive_write_header(stream_.get(), header.get()), object);
+  }
+
+  [[nodiscard]] bool is_partial() const {
+    return options_.changing || options_.manifest != nullptr;
+  }
+
+  static void mark(archive_entry* header, std::string_view name) {
+    ::archive_entry_xattr_add_entry(header, std::string(name).c_str(), "1", 1);
+  }
+
+  static void describe(archive_entry* header, const std::string& path, const EntryFacts& facts,
                        const Attributes& attributes) {
-    const EntryFacts& facts = entry.facts;
-    ::archive_entry_copy_pathname(header, entry.path.empty() ? "." : entry.path.c_str());
+    ::archive_entry_copy_pathname(header, path.empty() ? "." : path.c_str());
     const bool socket = facts.kind() == FileKind::socket;
     ::archive_entry_set_mode(header, socket ? (facts.mode & 07777U) | AE_IFREG : facts.mode);
     ::archive_entry_set_uid(header, facts.uid);
@@ -133,16 +315,12 @@ class ArchiveVisitor final : public TreeVisitor {
     for (const auto& [name, value] : attributes)
       if (is_content(name))
         ::archive_entry_xattr_add_entry(header, name.c_str(), value.data(), value.size());
-    if (socket) ::archive_entry_xattr_add_entry(header, std::string(kSocketMark).c_str(), "1", 1);
+    if (socket) mark(header, kSocketMark);
   }
 
-  Status add_file(archive_entry* header, const WalkEntry& entry, const std::string& object) {
-    UniqueFd file(::openat(entry.directory, entry.name.c_str(),
-                           O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    if (!file) return system_error(operation_, object, errno, "cannot open");
-    const std::uint64_t size = entry.facts.size;
-    summary_.bytes += size;
-    const std::vector<DataRange> ranges = data_ranges(file.get(), size);
+  Status add_file(archive_entry* header, std::uint64_t size, int file, const std::string& object) {
+    summary_.sent_bytes += size;
+    const std::vector<DataRange> ranges = data_ranges(file, size);
     const bool holes = !(ranges.size() == 1 && ranges[0].begin == 0 && ranges[0].end == size);
     if (holes && size > 0) {
       for (const DataRange& range : ranges)
@@ -155,7 +333,7 @@ class ArchiveVisitor final : public TreeVisitor {
     std::uint64_t at = 0;
     for (const DataRange& range : ranges) {
       TH_TRY(add_zeros(range.begin - at, object));
-      TH_TRY(add_data(file.get(), range, object));
+      TH_TRY(add_data(file, range, object));
       at = range.end;
     }
     return add_zeros(size - at, object);
@@ -215,27 +393,29 @@ class ArchiveVisitor final : public TreeVisitor {
   const std::string& top_;
   const std::string_view operation_;
   const ArchiveSink& sink_;
+  const ArchiveOptions& options_;
   const std::unique_ptr<archive, FreeArchive> stream_;
   std::vector<char> buffer_;
   const std::vector<char> zeros_;
   TreeDigest digest_;
   TreeSummary summary_;
-  std::map<InodeKey, std::string> first_names_;
+  std::map<InodeKey, Named> first_names_;
   std::optional<Error> sink_error_;
 };
 
 }  // namespace
 
 Result<TreeSummary> write_tree_archive(const std::string& path, std::string_view operation,
-                                       const ArchiveSink& sink) {
+                                       const ArchiveSink& sink, const ArchiveOptions& options) {
   EntryFacts facts;
   if (const int error = read_facts(AT_FDCWD, path.c_str(), facts); error != 0)
     return system_error(operation, path, error);
   if (!facts.is_directory())
     return fail(ErrorCode::not_directory, operation, path, "not a directory");
-  ArchiveVisitor visitor(path, operation, sink);
+  ArchiveVisitor visitor(path, operation, sink, options);
   TH_TRY(visitor.open());
-  TH_TRY(walk_tree(path, operation, visitor));
+  TH_TRY(walk_tree(path, operation, visitor,
+                   options.changing ? TreeState::changing : TreeState::at_rest));
   return visitor.finish();
 }
 

@@ -14,10 +14,12 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 #include <utility>
 
 #include "backends/linux/checkpoint/criu.h"
 #include "backends/linux/checkpoint/surroundings.h"
+#include "backends/linux/checkpoint/survey.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/process/identity.h"
 #include "backends/linux/process/proc_view.h"
@@ -91,6 +93,7 @@ class LinuxCheckpoints final : public Checkpoints {
   LinuxCheckpoints(const NodeOptions& options, Cgroups& cgroups)
       : options_(options), cgroups_(cgroups), records_(options.run_directory) {}
 
+  Result<Survey> survey(ProcessRef init, Duration watch) override;
   Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override;
   Result<DumpResult> dump(ProcessRef init, const DumpSpec& spec) override;
   Result<RestoreResult> restore(const RestoreSpec& spec) override;
@@ -104,6 +107,8 @@ class LinuxCheckpoints final : public Checkpoints {
   /// What both kinds of dump check.
   Result<GroupPlace> examine(std::string_view operation, ProcessRef init, const std::string& images,
                              const std::string& parent);
+  /// Everything that runs in the group and below it.
+  Result<std::vector<ProcessRef>> members_of(const CgroupPath& top);
   Result<ImageNotes> check_target(const RestoreSpec& spec);
   Result<RestoreResult> adopt(const RestoreSpec& spec, const std::string& pid_file);
   /// CRIU 3.17 saves its own lock of the network with the other tables and brings it back.
@@ -131,6 +136,46 @@ Result<GroupPlace> LinuxCheckpoints::examine(std::string_view operation, Process
   }
   TH_TRY(refuse_outsiders(cgroups_, place.group, init, operation));
   return place;
+}
+
+Result<std::vector<ProcessRef>> LinuxCheckpoints::members_of(const CgroupPath& top) {
+  std::vector<ProcessRef> all;
+  std::vector<CgroupPath> groups = {top};
+  while (!groups.empty()) {
+    const CgroupPath group = std::move(groups.back());
+    groups.pop_back();
+    TH_ASSIGN(const auto members, cgroups_.processes(group));
+    all.insert(all.end(), members.begin(), members.end());
+    TH_ASSIGN(const auto children, cgroups_.children(group));
+    for (const std::string& child : children) groups.push_back({group.text + "/" + child});
+  }
+  return all;
+}
+
+Result<Survey> LinuxCheckpoints::survey(ProcessRef init, Duration watch) {
+  constexpr std::string_view kCall = "checkpoints.survey";
+  TH_ASSIGN(const GroupPlace place, group_of_init(options_, init, kCall));
+  Survey survey;
+  if (const Status alone = refuse_outsiders(cgroups_, place.group, init, kCall); !alone) {
+    const Error& error = alone.error();
+    if (error.code != ErrorCode::busy) return error;
+    survey.hindrances.push_back({error.object, error.detail, error.hint, true});
+  }
+  TH_ASSIGN(auto mounts,
+            mount_hindrances(read_file(fmt::format("/proc/{}/mountinfo", init.pid))));
+  survey.hindrances.insert(survey.hindrances.end(), mounts.begin(), mounts.end());
+  TH_ASSIGN(const auto members, members_of(place.group));
+  for (const ProcessRef& member : members) survey_process(member.pid, survey);
+  const bool counts = watch > Duration{0} && criu_support(options_, Feature::dirty_tracking).available;
+  if (!counts) return survey;
+  for (const ProcessRef& member : members) clear_soft_dirty(member.pid);
+  const auto begun = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(watch);
+  Pages changed;
+  for (const ProcessRef& member : members) changed += count_soft_dirty(member.pid);
+  survey.changed = changed;
+  survey.watched = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  return survey;
 }
 
 Result<DumpResult> LinuxCheckpoints::pre_dump(ProcessRef init, const PreDumpSpec& spec) {
@@ -250,15 +295,8 @@ Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec,
   if (spec.frozen) {
     // criu left every process stopped: in a frozen group they may go on, and do not.
     TH_TRY(cgroups_.freeze(spec.cgroup));
-    std::vector<CgroupPath> groups = {spec.cgroup};
-    while (!groups.empty()) {
-      const CgroupPath group = std::move(groups.back());
-      groups.pop_back();
-      TH_ASSIGN(const auto members, cgroups_.processes(group));
-      for (const ProcessRef& member : members) ::kill(member.pid, SIGCONT);
-      TH_ASSIGN(const auto children, cgroups_.children(group));
-      for (const std::string& child : children) groups.push_back({group.text + "/" + child});
-    }
+    TH_ASSIGN(const auto members, members_of(spec.cgroup));
+    for (const ProcessRef& member : members) ::kill(member.pid, SIGCONT);
   }
   return RestoreResult{*init, {}, {}};
 }

@@ -64,6 +64,18 @@ Status write_attributes(int directory, const std::string& name, const Attributes
   return {};
 }
 
+Status remove_other_attributes(int directory, const std::string& name, const Attributes& wanted,
+                               std::string_view operation, const std::string& object) {
+  TH_ASSIGN(const Attributes present, read_attributes(directory, name, operation, object));
+  const std::string path = path_through(directory, name);
+  for (const auto& [attribute, value] : present) {
+    if (!is_content(attribute) || wanted.contains(attribute)) continue;
+    if (::lremovexattr(path.c_str(), attribute.c_str()) != 0 && errno != ENODATA)
+      return system_error(operation, object, errno, "cannot remove attribute " + attribute);
+  }
+  return {};
+}
+
 bool is_content(std::string_view attribute) {
   static constexpr std::array<std::string_view, 4> kOverlayNotes = {
       "trusted.overlay.origin", "trusted.overlay.uuid", "trusted.overlay.nlink",

@@ -21,6 +21,11 @@ Result<Attributes> read_attributes(int directory, const std::string& name,
 Status write_attributes(int directory, const std::string& name, const Attributes& attributes,
                         std::string_view operation, const std::string& object);
 
+/// Removes those that belong to the content (see is_content) and are not in `wanted`.
+/// Errors: those of llistxattr(2), lremovexattr(2).
+Status remove_other_attributes(int directory, const std::string& name, const Attributes& wanted,
+                               std::string_view operation, const std::string& object);
+
 /// Whether the attribute belongs to the content of a tree. Those that do not: the private
 /// properties of a file system ("btrfs.*"), and what overlayfs notes about where a layer came from
 /// (file handles and ids of the node's own lower layer), which means nothing elsewhere.

@@ -29,6 +29,7 @@ int read_facts_with(int directory, const char* name, int flags, EntryFacts& fact
   facts.node_minor = raw.stx_rdev_minor;
   facts.accessed = {raw.stx_atime.tv_sec, raw.stx_atime.tv_nsec};
   facts.modified = {raw.stx_mtime.tv_sec, raw.stx_mtime.tv_nsec};
+  facts.changed = {raw.stx_ctime.tv_sec, raw.stx_ctime.tv_nsec};
   return 0;
 }
 

@@ -18,7 +18,7 @@ struct EntryFacts {
   std::uint64_t inode = 0, size = 0, blocks = 0, mount = 0;
   std::uint32_t device_major = 0, device_minor = 0;  ///< of the file system
   std::uint32_t node_major = 0, node_minor = 0;      ///< that a device node stands for
-  timespec accessed{}, modified{};
+  timespec accessed{}, modified{}, changed{};  ///< changed: the inode (ctime)
 
   [[nodiscard]] bool is_directory() const { return S_ISDIR(mode); }
   [[nodiscard]] bool is_regular() const { return S_ISREG(mode); }

@@ -27,8 +27,8 @@ struct CloseDirectory {
 
 class Walk {
  public:
-  Walk(const std::string& top, std::string_view operation, TreeVisitor& visitor)
-      : top_(top), operation_(operation), visitor_(visitor) {}
+  Walk(const std::string& top, std::string_view operation, TreeVisitor& visitor, TreeState state)
+      : top_(top), operation_(operation), visitor_(visitor), state_(state) {}
 
   Status run() {
     EntryFacts facts;
@@ -71,7 +71,11 @@ class Walk {
   Status go_down(int parent, const std::string& name, const EntryFacts& facts) {
     UniqueFd fd(::openat(parent, name.c_str(),
                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    if (!fd) return system_error(operation_, object(), errno, "cannot open the directory");
+    if (!fd) {
+      const bool gone = errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+      if (gone && may_change() && !levels_.empty()) return {};
+      return system_error(operation_, object(), errno, "cannot open the directory");
+    }
     TH_ASSIGN(auto names, read_names(fd.get()));
     levels_.push_back({name, path_.size(), facts, std::move(names)});
     here_ = std::move(fd);
@@ -87,18 +91,47 @@ class Walk {
       return visitor_.leave({AT_FDCWD, top_, path_, left.facts});
     }
     UniqueFd parent(::openat(here_.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent && may_change()) return find_back();
     if (!parent) return system_error(operation_, object(), errno, "cannot go back up");
-    EntryFacts facts;
-    if (const int error = read_facts(parent.get(), facts); error != 0)
-      return system_error(operation_, object(), error);
-    const EntryFacts& expected = levels_.back().facts;
-    if (facts.inode != expected.inode || facts.device_major != expected.device_major ||
-        facts.device_minor != expected.device_minor) {
+    TH_ASSIGN(const bool same, is_level(parent.get(), levels_.back()));
+    if (!same) {
+      if (may_change()) return find_back();
       return fail(ErrorCode::busy, operation_, object(),
                   "the directory was moved while its tree was walked");
     }
     here_ = std::move(parent);
     return visitor_.leave({here_.get(), left.name, path_, left.facts});
+  }
+
+  [[nodiscard]] bool may_change() const { return state_ == TreeState::changing; }
+
+  [[nodiscard]] Result<bool> is_level(int fd, const Level& level) const {
+    EntryFacts facts;
+    if (const int error = read_facts(fd, facts); error != 0)
+      return system_error(operation_, object(), error);
+    return facts.inode == level.facts.inode && facts.device_major == level.facts.device_major &&
+           facts.device_minor == level.facts.device_minor;
+  }
+
+  /// The way up is gone: the way down from the top again, as far as it is still the same.
+  Status find_back() {
+    UniqueFd at;
+    std::size_t found = 0;
+    for (; found < levels_.size(); ++found) {
+      const std::string& name = levels_[found].name;
+      UniqueFd next(found == 0 ? ::open(top_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                               : ::openat(at.get(), name.c_str(),
+                                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      if (!next) break;
+      TH_ASSIGN(const bool same, is_level(next.get(), levels_[found]));
+      if (!same) break;
+      at = std::move(next);
+    }
+    if (found == 0) return fail(ErrorCode::not_found, operation_, top_, "the tree was removed");
+    levels_.erase(levels_.begin() + static_cast<std::ptrdiff_t>(found), levels_.end());
+    path_.resize(levels_.back().path_length);
+    here_ = std::move(at);
+    return {};
   }
 
   Result<std::vector<std::string>> read_names(int fd) {
@@ -123,6 +156,7 @@ class Walk {
   const std::string& top_;
   const std::string_view operation_;
   TreeVisitor& visitor_;
+  const TreeState state_;
   std::string path_;
   UniqueFd here_;
   std::vector<Level> levels_;
@@ -130,8 +164,9 @@ class Walk {
 
 }  // namespace
 
-Status walk_tree(const std::string& top, std::string_view operation, TreeVisitor& visitor) {
-  return Walk(top, operation, visitor).run();
+Status walk_tree(const std::string& top, std::string_view operation, TreeVisitor& visitor,
+                 TreeState state) {
+  return Walk(top, operation, visitor, state).run();
 }
 
 }  // namespace twinhull::linux_backend

@@ -20,6 +20,11 @@ struct WalkEntry {
 /// What to do with a directory.
 enum class Descend : bool { no, yes };
 
+/// Whether the tree may be in use while it is walked. `changing`: a directory that is moved, replaced
+/// or removed meanwhile loses what was not visited yet (and its `leave`), and the walk goes on in
+/// the nearest directory that is still in its place.
+enum class TreeState : bool { at_rest, changing };
+
 /// Sees a tree in the order of the bytes of the names, each directory before its content.
 class TreeVisitor {
  public:
@@ -35,6 +40,7 @@ class TreeVisitor {
 /// Walks the tree at `top`. One descriptor is open at any depth: the way back up is "..", which is
 /// checked to be the directory that it was. Entries that vanish meanwhile are left out.
 /// Errors: not_found (no top), busy (a directory was moved meanwhile), those of the visitor.
-Status walk_tree(const std::string& top, std::string_view operation, TreeVisitor& visitor);
+Status walk_tree(const std::string& top, std::string_view operation, TreeVisitor& visitor,
+                 TreeState state = TreeState::at_rest);
 
 }  // namespace twinhull::linux_backend

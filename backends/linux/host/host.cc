@@ -108,6 +108,7 @@ class LinuxHost final : public Host {
     info.architecture = names.machine;
     info.online_cpus = *cpus;
     info.cpu_mhz = parse_cpu_mhz(cpuinfo);
+    info.cpu_features = parse_cpu_features(cpuinfo);
     info.memory = {std::uint64_t{memory.totalram} * memory.mem_unit};
     info.swap = {std::uint64_t{memory.totalswap} * memory.mem_unit};
     info.memory_nodes = read_memory_nodes(*cpus);

@@ -29,6 +29,10 @@ BOOST_AUTO_TEST_CASE(megahertz_are_rounded_and_may_be_missing) {
   BOOST_TEST(parse_cpu_mhz("processor\t: 0\ncpu MHz\t\t: 2399.998\ncache") == 2400U);
   BOOST_TEST(parse_cpu_mhz("cpu MHz\t\t: 2400.4\n") == 2400U);
   BOOST_TEST(parse_cpu_mhz("Hardware: x\n") == 0U);
+  BOOST_TEST(parse_cpu_features("cpu MHz : 1\nflags\t\t: sse2 fpu sse2\nflags : other\n") ==
+                 (std::vector<std::string>{"fpu", "sse2"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(parse_cpu_features("Hardware: x\n").empty());
   BOOST_TEST(parse_cpu_mhz("cpu MHz") == 0U);
 }
 

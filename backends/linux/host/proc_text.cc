@@ -1,6 +1,8 @@
 #include "backends/linux/host/proc_text.h"
 
+#include <algorithm>
 #include <charconv>
+#include <sstream>
 
 namespace twinhull::linux_backend {
 namespace {
@@ -32,6 +34,22 @@ std::uint64_t parse_cpu_mhz(std::string_view cpuinfo) {
   if (colon == std::string_view::npos) return 0;
   cpuinfo.remove_prefix(colon + 2);
   return (take_hundredths(cpuinfo).value_or(0) + 50) / 100;
+}
+
+std::vector<std::string> parse_cpu_features(std::string_view cpuinfo) {
+  std::vector<std::string> features;
+  std::istringstream lines{std::string(cpuinfo)};
+  for (std::string line; features.empty() && std::getline(lines, line);) {
+    const auto colon = line.find(':');
+    if (colon == std::string::npos || !(line.starts_with("flags") || line.starts_with("Features")))
+      continue;
+    std::istringstream words(line.substr(colon + 1));
+    for (std::string word; words >> word;) features.push_back(word);
+  }
+  std::ranges::sort(features);
+  const auto twice = std::ranges::unique(features);
+  features.erase(twice.begin(), twice.end());
+  return features;
 }
 
 std::optional<LoadAverage> parse_load(std::string_view loadavg) {

@@ -98,47 +98,85 @@ Status check_devices(const NetNamespace& home, const std::vector<VethEnds>& devi
 
 }  // namespace
 
-Status find_hindrance(ProcessModel& table, std::uint32_t space,
-                      const std::vector<VethEnds>& devices, std::string_view operation) {
+namespace {
+
+/// Calls `found(process, error)` for each hindrance until it says that it has seen enough.
+template <typename Found>
+void each_hindrance(ProcessModel& table, std::uint32_t space, std::string_view operation,
+                    const Found& found) {
   NetModel& net = net_of(table.node());
-  const NetNamespace& home = *net.find(space);
-  TH_TRY(check_devices(home, devices, operation));
   const SimProcess& init = *table.find(table.space(space)->init);
   const std::int64_t now = table.node().engine.now().time_since_epoch().count();
   for (const SimProcess* process : table.members(space)) {
-    if (table.is_awaited(process->ref.pid)) {
-      return fail(ErrorCode::busy, operation, name_of(*process),
-                  "was started from outside of the container, and its caller waits for it")
-          .with_hint("wait until that vzctl exec or enter has ended");
-    }
-    if (process->root.mount != init.root.mount || !below(process->root.inner, init.root.inner)) {
-      return fail(ErrorCode::not_supported, operation, name_of(*process),
-                  "its root directory lies outside of the container's");
-    }
-    if (!below(process->cgroup, init.cgroup)) {
-      return fail(ErrorCode::not_supported, operation, name_of(*process),
-                  "is in the control group " + process->cgroup + ", which is not the container's");
-    }
+    const auto hinders = [&](ErrorCode code, const std::string& why, const char* remedy) {
+      return found(fail(code, operation, name_of(*process), why).with_hint(remedy));
+    };
+    if (table.is_awaited(process->ref.pid) &&
+        hinders(ErrorCode::busy, "was started from outside of the container, and its caller waits for it",
+                "wait until that vzctl exec or enter has ended"))
+      return;
+    if ((process->root.mount != init.root.mount || !below(process->root.inner, init.root.inner)) &&
+        hinders(ErrorCode::not_supported, "its root directory lies outside of the container's",
+                "end it"))
+      return;
+    if (!below(process->cgroup, init.cgroup) &&
+        hinders(ErrorCode::not_supported,
+                "is in the control group " + process->cgroup + ", which is not the container's",
+                "end it, or move it to a group of the container"))
+      return;
     for (const OutputStream* stream : {&process->streams.out, &process->streams.err}) {
       const bool file = stream->kind == OutputStream::Kind::file;
-      if (file && !stream->path.starts_with("/dev/") && !stream->path.starts_with("/proc/")) {
-        const auto there = table.view(*process).stat_target(stream->path);
-        if (!there || !*there) {
-          return fail(ErrorCode::not_supported, operation, name_of(*process),
-                      "descriptor " + std::string(stream == &process->streams.out ? "1" : "2") +
-                          " is the file " + stream->path + ", which was deleted");
-        }
-      }
+      if (!file || stream->path.starts_with("/dev/") || stream->path.starts_with("/proc/")) continue;
+      const auto there = table.view(*process).stat_target(stream->path);
+      if (there && *there) continue;
+      if (hinders(ErrorCode::not_supported,
+                  "descriptor " + std::string(stream == &process->streams.out ? "1" : "2") +
+                      " is the file " + stream->path + ", which was deleted",
+                  "restart it"))
+        return;
     }
     for (const auto& [id, flow] : net.flows()) {
       if (flow.pid != process->ref.pid || flow.done || flow.opens <= now) continue;
-      return fail(ErrorCode::busy, operation, name_of(*process),
+      if (hinders(ErrorCode::busy,
                   "its connection to " + flow.destination.text() + " port " +
-                      std::to_string(flow.port) + " is being set up")
-          .with_hint("try again");
+                      std::to_string(flow.port) + " is being set up",
+                  "try again"))
+        return;
     }
   }
-  return {};
+}
+
+}  // namespace
+
+Status find_hindrance(ProcessModel& table, std::uint32_t space,
+                      const std::vector<VethEnds>& devices, std::string_view operation) {
+  TH_TRY(check_devices(*net_of(table.node()).find(space), devices, operation));
+  Status first;
+  each_hindrance(table, space, operation, [&](Error error) {
+    first = std::move(error);
+    return true;
+  });
+  return first;
+}
+
+Survey survey_of(ProcessModel& table, std::uint32_t space) {
+  Survey survey;
+  each_hindrance(table, space, "checkpoints.survey", [&](const Error& error) {
+    survey.hindrances.push_back(
+        {error.object, error.detail, error.hint, error.code == ErrorCode::busy});
+    return false;
+  });
+  NetModel& net = net_of(table.node());
+  for (const SimProcess* process : table.members(space)) {
+    ++survey.tasks;
+    std::uint64_t sockets = 0;
+    for (const auto& [port, pid] : net.find(space)->servers) sockets += pid == process->ref.pid;
+    for (const auto& [id, flow] : net.flows()) sockets += flow.pid == process->ref.pid && !flow.done;
+    survey.sockets += sockets;
+    survey.descriptors += 3 + sockets;
+    survey.held += Pages{table.cgroups().memory().held(process->memory).value / kPageSize};
+  }
+  return survey;
 }
 
 std::string capture_state(ProcessModel& table, std::uint32_t id) {

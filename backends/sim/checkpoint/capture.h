@@ -79,6 +79,9 @@ struct CapturedContainer {
 Status find_hindrance(ProcessModel& table, std::uint32_t space,
                       const std::vector<VethEnds>& devices, std::string_view operation);
 
+/// All of them, and what the processes hold.
+Survey survey_of(ProcessModel& table, std::uint32_t space);
+
 /// The state in its archive form. Precondition: the container stands still and nothing hinders.
 std::string capture_state(ProcessModel& table, std::uint32_t space);
 

@@ -33,6 +33,26 @@ class SimCheckpoints final : public Checkpoints {
  public:
   explicit SimCheckpoints(NodeGate gate) : gate_(gate) {}
 
+  Result<Survey> survey(ProcessRef init, Duration length) override {
+    constexpr std::string_view kCall = "checkpoints.survey";
+    TH_TRY(gate_.enter(kCall, std::to_string(init.pid)));
+    TH_ASSIGN(const SimProcess* first, first_process(kCall, init));
+    const std::uint32_t space = first->space;
+    const std::string object = "process " + std::to_string(init.pid);
+    watch(space);
+    TH_TRY(gate_.work(std::max(length, Duration(0)), kCall, object));
+    if (table().space(space) == nullptr) return gone(kCall, object);
+    Survey survey = survey_of(table(), space);
+    survey.watched = std::max(length, Duration(0));
+    Pages changed;
+    for (SimProcess* process : table().members(space)) {
+      changed += Pages{count(*process, true).changed};
+      process->watch.reset();
+    }
+    if (length > Duration(0)) survey.changed = changed;
+    node().engine.note(kCall, object, {node().index, changed.value});
+    return survey;
+  }
   Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override {
     constexpr std::string_view kCall = "checkpoints.pre_dump";
     return write(kCall, init, spec.images, spec.parent, nullptr);

@@ -19,6 +19,7 @@ struct Item {
   Instant arrives{};
   std::string text;
   std::shared_ptr<const TreeImage> tree;
+  bool update = false;
   TransferResult result;
   std::optional<Error> refusal;
   Instant began{};
@@ -91,6 +92,7 @@ class SimChannel final : public Channel {
     item.kind = Item::Kind::tree;
     item.began = node.engine.now();
     item.tree = image;
+    item.update = options.update;
     item.result.size = size_of(*image);
     item.result.digest = digest_of(*image);
     item.result.wire = {item.result.size.bytes.value + item.result.size.inodes.value * kInodeOverhead};
@@ -155,6 +157,11 @@ class SimChannel final : public Channel {
     const Duration disk = charge_disk(node, item->result.size.bytes);
     const Duration passed = node.engine.now() - item->began;
     TH_TRY(gate_.work(disk - passed, kCall, path));
+    if (item->update) {
+      const FileView view(node, FileRoot{});
+      if (const auto names = view.list(path))
+        for (const auto& entry : *names) TH_TRY(view.remove_tree(path + "/" + entry.name));
+    }
     const Status kept = import_tree(node, path, *item->tree);
     Item answer;
     answer.kind = Item::Kind::answer;

@@ -34,6 +34,7 @@ class HostPort final : public Host {
     info.architecture = "x86_64";
     for (std::uint32_t cpu = 0; cpu < spec.cpus; ++cpu) info.online_cpus.cpus.push_back(cpu);
     info.cpu_mhz = spec.cpu_mhz;
+    info.cpu_features = spec.cpu_features;
     info.memory = spec.memory;
     info.swap = spec.swap;
     for (std::uint32_t number = 0; number < spec.memory_nodes; ++number) {

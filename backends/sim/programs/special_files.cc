@@ -64,8 +64,9 @@ std::optional<std::string> read_special(ProcessModel& table, const SimProcess& p
     for (std::uint32_t cpu = 0; cpu < node.spec.cpus; ++cpu) {
       if (!allowed.has(cpu)) continue;
       if (most-- == 0) break;
-      text += fmt::format("processor\t: {}\nmodel name\t: simulated\ncpu MHz\t\t: {}.000\n\n", cpu,
-                          node.spec.cpu_mhz);
+      text += fmt::format(
+          "processor\t: {}\nmodel name\t: simulated\ncpu MHz\t\t: {}.000\nflags\t\t: {}\n\n", cpu,
+          node.spec.cpu_mhz, fmt::join(node.spec.cpu_features, " "));
     }
     return text;
   }

@@ -376,6 +376,44 @@ CASE(a_connection_goes_on_in_the_restored_container) {
   BOOST_CHECK_EQUAL(error ? *error : std::string(), "");
 }
 
+// --- surveys -------------------------------------------------------------------------------------
+
+CASE(a_survey_tells_what_a_dump_would_meet) {
+  CHECKPOINTS(stage);
+  Checkpoints& checkpoints = stage.kernel().checkpoints();
+  const Box box = counting_box(stage);
+  MUST(shell_output(stage, box,
+                    "vzload memory --grow 32M --hold 1000 --dirty 4M --pattern sequential "
+                    ">/dev/null 2>&1 &"));
+  BOOST_REQUIRE(eventually(stage, seconds(30), [&] {
+    return MUST(stage.kernel().cgroups().sample(box.group)).memory.anonymous.value >= 32 * kMebi;
+  }));
+  MUST(stage.kernel().clock().sleep(milliseconds(300)));
+  const Survey quick = MUST(checkpoints.survey(box.init, Duration{0}));
+  BOOST_CHECK(quick.hindrances.empty());
+  BOOST_CHECK(!quick.changed.has_value());
+  BOOST_CHECK_GE(quick.tasks, 2U);
+  BOOST_CHECK_GE(quick.descriptors, 3U * quick.tasks);
+  BOOST_CHECK_GE(to_bytes(quick.held).value, 32 * kMebi);
+  BOOST_CHECK_LT(to_bytes(quick.held).value, 48 * kMebi);
+  const Survey watched = MUST(checkpoints.survey(box.init, seconds(1)));
+  const bool tracks = MUST(stage.kernel().host().supports(Feature::dirty_tracking)).available;
+  BOOST_CHECK_EQUAL(watched.changed.has_value(), tracks);
+  if (watched.changed) {
+    BOOST_CHECK_GE(to_bytes(*watched.changed).value, 2 * kMebi);
+    BOOST_CHECK_LT(to_bytes(*watched.changed).value, 16 * kMebi);
+  }
+  BOOST_CHECK(counts_beyond(stage, box, counted(stage, box)));
+}
+
+CASE(a_survey_of_what_is_gone_is_refused) {
+  CHECKPOINTS(stage);
+  const Box box = counting_box(stage);
+  MUST(stage.kernel().cgroups().kill_all(box.group));
+  wait_until_empty(stage, box);
+  REFUSED(stage.kernel().checkpoints().survey(box.init, Duration{0}), not_running);
+}
+
 // --- pre-copy ------------------------------------------------------------------------------------
 
 CASE(rounds_write_what_changed) {

@@ -9,6 +9,11 @@ class ObservedCheckpoints final : public Checkpoints {
  public:
   ObservedCheckpoints(Checkpoints& inner, Hook& hook) : inner_(inner), hook_(hook) {}
 
+  Result<Survey> survey(ProcessRef init, Duration watch) override {
+    return hook_.call(
+        "checkpoints.survey", std::to_string(init.pid), [&] { return inner_.survey(init, watch); },
+        init, watch);
+  }
   Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override {
     return hook_.call(
         "checkpoints.pre_dump", spec.images, [&] { return inner_.pre_dump(init, spec); }, init,

@@ -304,16 +304,35 @@ void Describer::add(const LinkInfo& link) {
 void Describer::add(const TransferOptions& options) {
   out_ += "rate=";
   add(options.rate);
+  if (options.compress) out_ += " compress";
+  if (options.changing) out_ += " changing";
+  if (options.update) out_ += " update";
+  if (!options.unchanged_before) return;
+  out_ += fmt::format(" unchanged_before={}", options.unchanged_before->time_since_epoch().count());
 }
 
 void Describer::add(const TransferResult& result) {
   add(result.size);
+  if (result.sent != result.size || result.removed.value > 0) {
+    out_ += " sent=(";
+    add(result.sent);
+    out_ += fmt::format(") removed={}", result.removed.value);
+  }
   out_ += fmt::format(" wire={} digest={}", result.wire.value, result.digest);
 }
 
 void Describer::add(AfterDump after) {
   static constexpr std::array names = {"kill", "stay_frozen", "run"};
   out_ += names[static_cast<std::size_t>(after)];
+}
+
+void Describer::add(const Survey& survey) {
+  out_ += fmt::format("tasks={} descriptors={} sockets={} held={} changed={} watched={}ns",
+                      survey.tasks, survey.descriptors, survey.sockets, survey.held.value,
+                      survey.changed ? std::to_string(survey.changed->value) : "unknown",
+                      survey.watched.count());
+  for (const Hindrance& hindrance : survey.hindrances)
+    out_ += " [" + hindrance.object + ": " + hindrance.cause + "]";
 }
 
 void Describer::add(const PreDumpSpec& spec) {

@@ -113,6 +113,7 @@ class Describer {
   void add(const std::unique_ptr<Channel>&) { out_ += "channel"; }
   void add(const VethEnds& ends) { out_ += ends.inside + ':' + ends.node; }
   void add(AfterDump after);
+  void add(const Survey& survey);
   void add(const PreDumpSpec& spec);
   void add(const DumpSpec& spec);
   void add(const DumpResult& result);

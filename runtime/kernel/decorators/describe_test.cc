@@ -42,6 +42,11 @@ BOOST_AUTO_TEST_CASE(values_of_the_ports) {
   BOOST_CHECK_EQUAL(describe(NetScope::of({5, 77})), "pid:5");
   BOOST_CHECK_EQUAL(describe(FreezeState::frozen), "frozen");
   BOOST_CHECK_EQUAL(describe(TransferOptions{}), "rate=-");
+  BOOST_CHECK_EQUAL(describe(TransferOptions{.compress = true,
+                                             .changing = true,
+                                             .update = true,
+                                             .unchanged_before = WallTime(seconds(1))}),
+                    "rate=- compress changing update unchanged_before=1000000000");
 }
 
 // Two values that differ in one field must not look alike in a trace.

@@ -1,0 +1,53 @@
+#include "runtime/migrate/courier.h"
+
+#include <fmt/format.h>
+
+#include "runtime/migrate/exit_codes.h"
+
+namespace twinhull::migrate {
+
+void Courier::close() {
+  if (channel_) channel_->close();
+}
+
+Result<Message> Courier::question(const Message& message) {
+  return ask(*channel_, message, timeout_, host_);
+}
+
+Result<TransferResult> Courier::send_tree(const Message& message, const Tree& tree) {
+  const auto failed = [&](Error lower) {
+    if (lower.code == ErrorCode::node_down) return lower;
+    return stage_error(MigrateExit::copy_failed, tree.path, "cannot be copied to " + host_,
+                       std::move(lower));
+  };
+  if (Status asked = send_message(*channel_, message); !asked)
+    return failed(std::move(asked).error());
+  TransferOptions options = options_;
+  options.changing = tree.changing;
+  options.update = tree.update;
+  options.unchanged_before = tree.unchanged_before;
+  auto sent = channel_->send_tree(tree.path, options);
+  if (!sent && sent.error().code == ErrorCode::node_down) return sent;
+  if (!sent && sent.error().code == ErrorCode::interrupted) {
+    // The peer waits for the rest: it must not be waited for.
+    broken_ = true;
+    return failed(std::move(sent).error());
+  }
+  // A peer that refused says why better than the stream could.
+  auto answer = receive_message(*channel_, timeout_);
+  if (answer && answer->type == "error") return failed(peer_error(*answer, host_));
+  broken_ = !sent && sent.error().code == ErrorCode::connection_lost;
+  if (!sent) return failed(std::move(sent).error());
+  if (!answer) return failed(std::move(answer).error());
+  if (answer->text("digest") != sent->digest) {
+    return failed(fail(ErrorCode::corrupt, "migrate.copy", tree.path,
+                       fmt::format("the copy differs: {} here, {} there", sent->digest,
+                                   answer->text("digest")))
+                      .with_exit_code(to_int(MigrateExit::copy_failed)));
+  }
+  auto accepted = question({.type = message.type + "-good"});
+  if (!accepted) return failed(std::move(accepted).error());
+  return sent;
+}
+
+}  // namespace twinhull::migrate

@@ -1,0 +1,50 @@
+// How long a live migration will take (models 6.8), before it begins.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "runtime/kernel/checkpoints.h"
+#include "runtime/kernel/units.h"
+#include "runtime/migrate/precopy.h"
+
+namespace twinhull::migrate {
+
+/// What was measured of container, node and link.
+struct MoveFacts {
+  Bytes files;               ///< private area, and the template when it must go along
+  Survey survey;             ///< of its processes
+  BytesPerSecond bandwidth;  ///< of the link, or the operator's rate if that is less; not 0
+  Duration round_trip{0};
+  BytesPerSecond disk;       ///< durable writes of images here, and taken for those there; not 0
+  bool iterative = true;  ///< rounds are wanted and the kernel can
+  PrecopyGoals goals;
+};
+
+struct Prediction {
+  Duration total{0};
+  Duration down{0};
+  std::uint32_t rounds = 0;
+  Bytes sent;                                       ///< files and memory
+  PrecopyVerdict verdict = PrecopyVerdict::enough;  ///< why the rounds end
+  bool operator==(const Prediction&) const = default;
+};
+
+/// What CRIU takes beside memory, and how fast memory goes: measured with CRIU 4.2 on Linux 6.18 (a
+/// dump and a restore of 3 to 60 processes of 1 to 200 MiB).
+struct CheckpointCosts {
+  Duration dump = milliseconds(150);  ///< start of the tool, namespaces, lock of the network
+  Duration restore = milliseconds(130);
+  Duration round = milliseconds(30);              ///< of pre-dump
+  Duration task = milliseconds(3);                ///< in a dump; as much in a restore
+  BytesPerSecond write{std::uint64_t{1} << 30};   ///< pages into images
+  BytesPerSecond read{std::uint64_t{256} << 20};  ///< pages out of images into processes
+};
+
+/// Plays the rounds with the rule that decides in earnest (judge_rounds). Pages change at the rate
+/// of the survey, each write another page, up to all: an upper bound for containers whose writes
+/// hit the same pages again. Without a rate no page changes. The files that change meanwhile are
+/// not foreseen.
+Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs = {});
+
+}  // namespace twinhull::migrate

@@ -1,0 +1,180 @@
+#include "runtime/migrate/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "runtime/config/atomic_write.h"
+#include "runtime/container/dump.h"
+#include "runtime/kernel/clock.h"
+#include "runtime/kernel/files.h"
+#include "runtime/migrate/exit_codes.h"
+#include "runtime/node/journal.h"
+
+namespace twinhull::migrate {
+namespace {
+
+constexpr std::size_t kProbe = std::size_t{2} << 20;
+constexpr std::size_t kDiskProbe = std::size_t{4} << 20;
+
+std::string in_seconds(Duration length) {
+  return fmt::format("{}.{:02} s", length / seconds(1), length % seconds(1) / milliseconds(10));
+}
+
+std::string in_mebibytes(std::uint64_t bytes) {
+  constexpr std::uint64_t kMebi = std::uint64_t{1} << 20;
+  return fmt::format("{}.{} MiB", bytes / kMebi, bytes % kMebi * 10 / kMebi);
+}
+
+/// Bytes that no compression on the way makes fewer.
+std::string noise_of(std::size_t size) {
+  std::string noise(size, '\0');
+  std::uint64_t state = 0x9E3779B97F4A7C15U;
+  for (char& byte : noise) {
+    state ^= state << 13U;
+    state ^= state >> 7U;
+    state ^= state << 17U;
+    byte = static_cast<char>(state & 0xFFU);
+  }
+  return noise;
+}
+
+BytesPerSecond speed(std::uint64_t bytes, Duration took) {
+  return {bytes * 1'000'000 /
+          static_cast<std::uint64_t>(std::max<std::int64_t>(took / microseconds(1), 1))};
+}
+
+/// Bytes a second that change; std::nullopt when unknown.
+std::optional<std::uint64_t> change_rate(const Survey& survey) {
+  if (!survey.changed || survey.watched < milliseconds(1)) return std::nullopt;
+  return to_bytes(*survey.changed).value * 1000 /
+         static_cast<std::uint64_t>(survey.watched / milliseconds(1));
+}
+
+}  // namespace
+
+int Verdict::exit_code() const {
+  return problems.empty() ? 0 : problems.front().exit_code;
+}
+
+std::vector<Problem> problems_of(const Survey& survey, bool passing) {
+  std::vector<Problem> problems;
+  for (const Hindrance& hindrance : survey.hindrances) {
+    if (hindrance.passing && !passing) continue;
+    std::string text = hindrance.object + " " + hindrance.cause;
+    if (!hindrance.remedy.empty()) text += "; " + hindrance.remedy;
+    problems.push_back(
+        {to_int(hindrance.passing ? MigrateExit::cannot_stop : MigrateExit::unsupported),
+         std::move(text)});
+  }
+  return problems;
+}
+
+Status measure_link(container::Context& context, Courier& courier, MoveFacts& facts) {
+  Clock& clock = context.kernel().clock();
+  const Instant begun = clock.now();
+  TH_TRY(courier.question({.type = "probe"}));
+  const Instant between = clock.now();
+  Message probe{.type = "probe"};
+  probe.attachments.push_back({"noise", 0600, noise_of(kProbe)});
+  TH_TRY(courier.question(probe));
+  facts.round_trip = between - begun;
+  const Duration took =
+      std::max<Duration>(clock.now() - between - facts.round_trip, microseconds(1));
+  facts.bandwidth = speed(kProbe, took);
+  return {};
+}
+
+Status measure_disk(container::Context& context, CtId id, MoveFacts& facts) {
+  Files& files = context.kernel().files();
+  Clock& clock = context.kernel().clock();
+  const std::string path = container::dump_path(context.node, id) + ".probe";
+  const std::string journal = context.node.journal_file(id);
+  Intent intent;
+  intent.operation = "check";
+  intent.back.push_back({StepKind::remove_file, path, {}});
+  TH_TRY(write_intent(context.kernel(), journal, intent));
+  TH_TRY(make_directories(files, parent_directory(path)));
+  const Instant begun = clock.now();
+  const auto write = [&]() -> Status {
+    TH_TRY(files.write(path, noise_of(kDiskProbe), 0600));
+    return files.sync(path);
+  };
+  const Status written = write();
+  facts.disk = speed(kDiskProbe, clock.now() - begun);
+  if (!written && written.error().code == ErrorCode::node_down) return written;
+  TH_TRY(replay_intent(context.kernel(), intent));
+  TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/true));
+  return written;
+}
+
+std::vector<std::string> verdict_text(const Verdict& verdict) {
+  std::vector<std::string> lines;
+  const std::string how = verdict.online ? " with its processes" : "";
+  if (verdict.good()) {
+    lines.push_back(
+        fmt::format("CT {} can be moved to {}{}", verdict.id.text(), verdict.host, how));
+  } else {
+    lines.push_back(
+        fmt::format("CT {} cannot be moved to {}{} now:", verdict.id.text(), verdict.host, how));
+    for (const Problem& problem : verdict.problems) lines.push_back("  - " + problem.text);
+  }
+  const MoveFacts& facts = verdict.facts;
+  lines.push_back(fmt::format(
+      "  files: {}{}; link: {} a second, round trip {} us; disk: {} a second",
+      in_mebibytes(facts.files.value), verdict.send_template ? " (the template goes along)" : "",
+      in_mebibytes(facts.bandwidth.value), facts.round_trip / microseconds(1),
+      in_mebibytes(facts.disk.value)));
+  if (!verdict.online) return lines;
+  const Survey& survey = facts.survey;
+  const auto rate = change_rate(survey);
+  lines.push_back(fmt::format("  processes: {}, descriptors: {}, of them sockets: {}", survey.tasks,
+                              survey.descriptors, survey.sockets));
+  lines.push_back(fmt::format(
+      "  memory: {}, {}", in_mebibytes(to_bytes(survey.held).value),
+      rate ? in_mebibytes(*rate) + " of it change in a second"
+           : std::string("this kernel does not tell how much of it changes: one copy, frozen")));
+  if (verdict.prediction) {
+    const Prediction& told = *verdict.prediction;
+    lines.push_back(fmt::format("  predicted: {} in total, {} down, {} rounds ({}), {} sent",
+                                in_seconds(told.total), in_seconds(told.down), told.rounds,
+                                to_string(told.verdict), in_mebibytes(told.sent.value)));
+  }
+  return lines;
+}
+
+std::string verdict_json(const Verdict& verdict) {
+  nlohmann::json json;
+  json["ctid"] = verdict.id.value;
+  json["destination"] = verdict.host;
+  json["online"] = verdict.online;
+  json["possible"] = verdict.good();
+  json["problems"] = nlohmann::json::array();
+  for (const Problem& problem : verdict.problems)
+    json["problems"].push_back({{"exit_code", problem.exit_code}, {"text", problem.text}});
+  const MoveFacts& facts = verdict.facts;
+  json["file_bytes"] = facts.files.value;
+  json["template_goes_along"] = verdict.send_template;
+  json["bandwidth_bytes_per_s"] = facts.bandwidth.value;
+  json["disk_bytes_per_s"] = facts.disk.value;
+  json["round_trip_us"] = facts.round_trip / microseconds(1);
+  if (verdict.online) {
+    const auto rate = change_rate(facts.survey);
+    json["processes"] = facts.survey.tasks;
+    json["descriptors"] = facts.survey.descriptors;
+    json["sockets"] = facts.survey.sockets;
+    json["memory_bytes"] = to_bytes(facts.survey.held).value;
+    json["changing_bytes_per_s"] = rate ? nlohmann::json(*rate) : nlohmann::json();
+  }
+  if (verdict.prediction) {
+    json["predicted"] = {{"total_ms", verdict.prediction->total / milliseconds(1)},
+                         {"down_ms", verdict.prediction->down / milliseconds(1)},
+                         {"rounds", verdict.prediction->rounds},
+                         {"sent_bytes", verdict.prediction->sent.value},
+                         {"rounds_end", std::string(to_string(verdict.prediction->verdict))}};
+  }
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+}  // namespace twinhull::migrate
