@@ -22,7 +22,7 @@ struct NodePlan {
   std::string name;
   std::uint32_t cpus = 4;
   std::uint64_t cpu_mhz = 2400;
-  std::vector<std::string> cpu_features;  ///< empty = the simulator's usual ones
+  std::vector<std::string> cpu_features = {};  ///< empty = the simulator's usual ones
   Bytes memory{std::uint64_t{8} << 30};
   Bytes swap{0};
   Bytes disk{std::uint64_t{100} << 30};
