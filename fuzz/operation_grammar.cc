@@ -194,7 +194,7 @@ scenario::Step state_command(ByteSource& source, const std::string& node, const 
                                              {"resume", "--undump", ""},
                                              {"resume", "--resume", ""},
                                              {"resume", "--kill", ""},
-                                             {"suspend", "--dumpfile", "/vz/dump/mine"}};
+                                             {"suspend", "--dumpfile", "/var/tmp/mine"}};
   std::vector<std::string> words = {"vzctl"};
   const auto& chosen = source.pick(lines);
   words.insert(words.end(), {chosen[0], id});

@@ -6,6 +6,10 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzctl") return &vzctl;
   if (name == "vzlist") return &vzlist;
   if (name == "vzmigrate") return &vzmigrate;
+  if (name == "vzmlocal") return &vzmlocal;
+  if (name == "vzmtemplate") return &vzmtemplate;
+  if (name == "vzmpipe") return &vzmpipe;
+  if (name == "vzmsetkey") return &vzmsetkey;
   if (name == "vzsplit") return &vzsplit;
   if (name == "vzcfgscale") return &vzcfgscale;
   if (name == "vzcfgvalidate") return &vzcfgvalidate;

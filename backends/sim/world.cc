@@ -33,11 +33,15 @@ Error no_such_node(std::string_view operation, const std::string& name) {
 
 World::Impl::Impl(std::uint64_t seed) : state(seed) {
   state.start_service = [this](Node& node, std::function<void(Kernel&)> body) {
-    return state.engine.start_fiber(node.index, 0,
-                                    [this, body = std::move(body), kernel = &kernel_of(node)] {
-                                      const Fiber* self = state.engine.current();
-                                      if (!self->killed) body(*kernel);
-                                    });
+    // A process of its own: what it leaves when it is killed is known for a dead one's.
+    const ProcessRef process = node.processes->begin_command("service");
+    const auto run = [this, body = std::move(body), process, target = &node, boot = node.boot,
+                      kernel = &kernel_of(node)] {
+      const Fiber* self = state.engine.current();
+      if (!self->killed) body(*kernel);
+      if (target->powered && target->boot == boot) target->processes->end_command(process);
+    };
+    return state.engine.start_fiber(node.index, process.pid, run);
   };
 }
 

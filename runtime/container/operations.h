@@ -59,6 +59,8 @@ struct StopOptions {
   bool fast = false;          ///< kill at once
   bool skip_unmount = false;  ///< leave it mounted
   bool skip_scripts = false;  ///< no action scripts
+  /// The journal of the caller's own operation stands, and recovers a stop that was cut off too.
+  bool journal_stands = false;
 };
 /// [lock] A container that is only mounted is unmounted. Errors: exit 31 (neither), 33.
 Status stop(Context& context, CtId id, const StopOptions& options);

@@ -7,6 +7,7 @@
 #include "runtime/container/apply.h"
 #include "runtime/container/dump.h"
 #include "runtime/container/live.h"
+#include "runtime/container/relocation.h"
 #include "runtime/container/resume.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/container/state.h"
@@ -105,6 +106,9 @@ Status recover_by_journal(Context& context, CtId id, const Intent& intent) {
   }
   if (intent.operation == "suspend") return recover_suspend(context, id, intent);
   if (intent.operation == "resume") return recover_resume(context, id, intent);
+  if (intent.operation == kRelocate) return recover_relocation(context, id, intent);
+  if (intent.operation == kRelocateHere) return recover_relocation_target(context, id, intent);
+  if (intent.operation == kHeldStill) return let_go_of_copied(context, id, intent);
   if (intent.operation == "mount" || intent.operation == "umount") {
     TH_ASSIGN(const std::optional<ProcessRef> init,
               context.kernel().processes().find(label_of(id)));

@@ -7,6 +7,7 @@
 #include "runtime/container/live.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/set_live.h"
+#include "runtime/container/state.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
@@ -358,6 +359,7 @@ Status set(Context& context, CtId id, const SetOptions& options) {
     return refusal(id, "no parameter was given", ExitCode::bad_command_line)
         .with_hint("see vzctl set --help");
   TH_ASSIGN(const Plan plan, make_plan(context, id, options));
+  if (plan.init && !options.passwords.empty()) TH_TRY(require_awake(kernel, id));
   tell_limits_of_effect(context, options, plan);
   for (const std::string& note : parameter_notes(options.parameters)) context.reporter.warn(note);
 

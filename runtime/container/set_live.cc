@@ -1,4 +1,5 @@
 #include "runtime/container/set_live.h"
+#include "runtime/container/state.h"
 
 #include <algorithm>
 #include <memory>
@@ -140,6 +141,9 @@ Status apply_live_disk(Context& context, const CtSettings& before, const CtSetti
 
 Status apply_live(Context& context, const CtSettings& before, const CtSettings& after,
                   ProcessRef init, UndoList& undo) {
+  // A frozen container would let a script wait for ever.
+  TH_ASSIGN(const std::vector<DistributionAction> inside, inside_actions(context, before, after));
+  if (!inside.empty()) TH_TRY(require_awake(context.kernel(), after.id));
   // Registered first, so that it is undone last: a limit that lets no script inside run must be
   // gone before one can put the files back.
   const auto begun = std::make_shared<bool>(false);

@@ -124,7 +124,7 @@ Status stop(Context& context, CtId id, const StopOptions& options) {
   intent.durable = false;
   if (options.skip_unmount) intent.facts["stays_mounted"] = "yes";
   const std::string journal = context.node.journal_file(id);
-  TH_TRY(write_intent(kernel, journal, intent));
+  if (!options.journal_stands) TH_TRY(write_intent(kernel, journal, intent));
   Status result = run_stop(context, settings, *init, options);
   if (!result && result.error().code == ErrorCode::node_down) return result;
   // A stop that was refused or interrupted leaves a running container, which is no half thing;
@@ -132,7 +132,7 @@ Status stop(Context& context, CtId id, const StopOptions& options) {
   TH_ASSIGN(const bool alive, kernel.processes().alive(*init));
   const bool script_failed =
       !result && result.error().exit_code == to_int(ExitCode::action_script_failed);
-  if (!result && !alive && !script_failed) return result;
+  if (options.journal_stands || (!result && !alive && !script_failed)) return result;
   const Status cleared = clear_intent(kernel, journal, /*durable=*/false);
   return result ? cleared : result;
 }

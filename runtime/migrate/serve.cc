@@ -12,6 +12,7 @@
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/template_service.h"
 #include "runtime/migrate/tools_group.h"
 #include "runtime/node/log.h"
 
@@ -79,6 +80,8 @@ class Service {
     if (message.type == "probe") return send_message(channel_, ok());
     if (message.type == "resolve") return resolve(message);
     if (message.type == "forget") return forget(message);
+    if (message.type == kTemplateOffer)
+      return serve_template(context_, channel_, message, stream_broken_);
     return unexpected(message);
   }
 

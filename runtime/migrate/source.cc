@@ -8,6 +8,7 @@
 #include "runtime/container/dump.h"
 #include "runtime/container/locked.h"
 #include "runtime/container/operations.h"
+#include "runtime/container/recovery.h"
 #include "runtime/container/scripts.h"
 #include "runtime/container/state.h"
 #include "runtime/kernel/checkpoints.h"
@@ -101,6 +102,7 @@ class Departure {
            : state.suspended ? FinalState::suspended
            : state.mounted   ? FinalState::mounted
                              : FinalState::stopped;
+    mounted_ = state.mounted;
     if (!online()) return {};
     TH_ASSIGN(const Support support, kernel().host().supports(Feature::checkpoint));
     if (support.available) return {};
@@ -227,7 +229,9 @@ class Departure {
       TH_TRY(send_tree({.type = "template"}, {.path = template_path()}));
     }
     if (online()) return move_online();
-    if (was_ == FinalState::running || was_ == FinalState::mounted) {
+    if (was_ == FinalState::suspended && mounted_) {
+      TH_TRY(container::unmount(context_, request_.id, {}));
+    } else if (was_ == FinalState::running || was_ == FinalState::mounted) {
       TH_TRY(first_copy());
       const Instant down = kernel().clock().now();
       down_ = down;
@@ -482,16 +486,21 @@ class Departure {
       give_up(error);
     }
     also(clear_intent(kernel(), context_.node.journal_file(request_.id), true));
-    if (was_ == FinalState::stopped || was_ == FinalState::suspended) return error;
+    if (was_ == FinalState::stopped) return error;
     const auto state = container::observe(kernel(), context_.layout(), context_.node, config_.settings);
     if (!state) {
       also(state.error());
       return error;
     }
-    if (was_ == FinalState::running && !state->running()) {
+    if (moving_ && !state->running()) {
+      // Nobody stopped it: it ended by itself meanwhile, and is as after any such end.
+      context_.reporter.warn("it has ended by itself meanwhile");
+      const auto removed = container::tear_down(context_, request_.id, /*unmount=*/true);
+      if (!removed) also(removed.error());
+    } else if (was_ == FinalState::running && !state->running()) {
       context_.reporter.say("Bringing the container up again");
       also(container::start(context_, request_.id, {.force = true}));
-    } else if (was_ == FinalState::mounted && !state->mounted) {
+    } else if (mounted_ && !state->running() && !state->mounted) {
       also(container::mount(context_, request_.id, {}));
     }
     return error;
@@ -542,6 +551,7 @@ class Departure {
   std::string name_;
   ContainerConfig config_;
   FinalState was_ = FinalState::stopped;
+  bool mounted_ = false;
   Courier courier_;
   std::vector<Problem> problems_;
   MoveFacts facts_;

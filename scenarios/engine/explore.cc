@@ -21,6 +21,8 @@ bool already_done(const std::vector<std::string>& argv, int code) {
       {"delete", {14, 43}}, {"mount", {41}}, {"umount", {40}},  {"resume", {32}},
   };
   if (argv[0] == "vzmigrate") return code == 10;
+  // Moved to another number, copied, or moved to another place.
+  if (argv[0] == "vzmlocal") return code == 10 || code == 9 || code == 34;
   if (code == 71 && std::find(argv.begin(), argv.end(), "--ipdel") != argv.end()) return true;
   if (argv.size() < 2) return false;
   const auto found = codes.find(argv[1]);
@@ -55,9 +57,9 @@ Result<Picture> picture_of(Player& player) {
       if (const auto config = trace.configs.find(id); config != trace.configs.end())
         picture.facts[key + " settings"] = comparable_config(config->second);
       if (container.private_area) {
-        TH_ASSIGN(const TreeUsage usage,
-                  stage.kernel(node).quotas().usage(stage.layout(node).data_directory() +
-                                                    "/private/" + id.text()));
+        TH_ASSIGN(const std::string area,
+                  private_area_of(stage.kernel(node), stage.layout(node), id));
+        TH_ASSIGN(const TreeUsage usage, stage.kernel(node).quotas().usage(area));
         picture.facts[key + " limits"] =
             fmt::format("{} {}", usage.limit.bytes.value, usage.limit.inodes.value);
       }

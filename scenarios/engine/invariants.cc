@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/config/node_config.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/links.h"
@@ -24,6 +25,23 @@ std::optional<CtId> number_of(std::string_view text) {
 std::optional<CtId> number_before(std::string_view name, std::string_view suffix) {
   if (!name.ends_with(suffix)) return std::nullopt;
   return number_of(name.substr(0, name.size() - suffix.size()));
+}
+
+/// The place that a configuration names; empty when it names none.
+std::string place_in(const std::string& config, const std::string& key, CtId id) {
+  const std::string start = key + "=\"";
+  const std::size_t at = config.find(start);
+  if (at == std::string::npos || (at != 0 && config[at - 1] != '\n')) return {};
+  const std::size_t from = at + start.size();
+  return substitute_veid(config.substr(from, config.find('"', from) - from), id);
+}
+
+Result<std::string> place_of(Kernel& kernel, const Layout& layout, CtId id, const std::string& key,
+                             const std::string& otherwise) {
+  const auto config = kernel.files().read(layout.container_config(id));
+  if (!config && config.error().code != ErrorCode::not_found) return config.error();
+  const std::string place = config ? place_in(*config, key, id) : "";
+  return place.empty() ? otherwise : place;
 }
 
 /// Groups of reserved numbers are the node's own: what its tools run in (CT 0, VZ_TOOLS_BCID). They
@@ -63,6 +81,10 @@ class Looker {
       if (const auto id = number_before(entry.name, ".conf")) {
         trace_.containers[*id].config = true;
         TH_ASSIGN(trace_.configs[*id], kernel_.files().read(directory + "/" + entry.name));
+        const std::string area = place_in(trace_.configs[*id], "VE_PRIVATE", *id);
+        if (area.empty()) continue;
+        TH_ASSIGN(const auto there, kernel_.files().stat(area));
+        if (there) trace_.containers[*id].private_area = true;
       } else if (entry.name.find(".conf.") != std::string::npos &&
                  !entry.name.ends_with(".destroyed") && !entry.name.ends_with(".migrated")) {
         stranger("file " + directory + "/" + entry.name);
@@ -122,7 +144,9 @@ class Looker {
     const std::string directory = layout_.data_directory() + "/dump";
     TH_ASSIGN(const auto list, entries(directory));
     for (const DirectoryEntry& entry : list) {
-      const auto id = entry.name.starts_with("Dump.") ? number_of(std::string_view(entry.name).substr(5)) : std::nullopt;
+      const auto id = entry.name.starts_with("Dump.")
+                          ? number_of(std::string_view(entry.name).substr(5))
+                          : std::nullopt;
       if (id)
         trace_.containers[*id].dump = true;
       else
@@ -141,6 +165,12 @@ class Looker {
         trace_.containers[*id].mounted = true;
       else
         stranger("mount " + mount.target);
+    }
+    for (const auto& [id, config] : trace_.configs) {
+      const std::string root = place_in(config, "VE_ROOT", id);
+      if (root.empty()) continue;
+      TH_ASSIGN(const auto mount, kernel_.mounts().find(root));
+      if (mount) trace_.containers[id].mounted = true;
     }
     TH_ASSIGN(const auto groups, kernel_.cgroups().children(CgroupPath{}));
     for (const std::string& group : groups) {
@@ -204,7 +234,8 @@ class ContainerJudge {
     if (!trace_.running && trace_.cgroup) complain("a control group, but not running");
     if (!trace_.running && trace_.link) complain("a network device, but not running");
     if (!known && trace_.dump) complain("a suspended state without configuration and area");
-    if (trace_.running && trace_.dump && !trace_.frozen) complain("running beside a suspended state");
+    if (trace_.running && trace_.dump && !trace_.frozen)
+      complain("running beside a suspended state");
     if (!trace_.running && trace_.live) complain("live settings, but not running");
   }
 
@@ -260,10 +291,17 @@ Result<NodeTrace> look_at(Kernel& kernel, const Layout& layout) {
 }
 
 Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id) {
-  const std::string root = layout.data_directory() + "/root/" + id.text();
+  TH_ASSIGN(const std::string root, place_of(kernel, layout, id, "VE_ROOT",
+                                             layout.data_directory() + "/root/" + id.text()));
   TH_ASSIGN(const auto mount, kernel.mounts().find(root));
   if (mount) return root;
-  return layout.data_directory() + "/private/" + id.text() + "/fs";
+  TH_ASSIGN(const std::string area, private_area_of(kernel, layout, id));
+  return area + "/fs";
+}
+
+Result<std::string> private_area_of(Kernel& kernel, const Layout& layout, CtId id) {
+  return place_of(kernel, layout, id, "VE_PRIVATE",
+                  layout.data_directory() + "/private/" + id.text());
 }
 
 std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,

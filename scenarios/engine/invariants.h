@@ -51,6 +51,9 @@ struct NodeTrace {
 /// Looks at one node. Precondition: it has power. Errors: those of the kernel.
 Result<NodeTrace> look_at(Kernel& kernel, const Layout& layout);
 
+/// The private area of a container: VE_PRIVATE of its configuration, else the default place.
+Result<std::string> private_area_of(Kernel& kernel, const Layout& layout, CtId id);
+
 /// Where a container's files are found: its mounted root, else the upper layer of its area.
 Result<std::string> container_tree(Kernel& kernel, const Layout& layout, CtId id);
 

@@ -12,7 +12,8 @@ const std::vector<std::string>& programs() {
   static const std::vector<std::string> names = {
       "vzctl",      "vzlist",        "vzmigrate", "vzubc",      "vzsplit",
       "vzcfgscale", "vzcfgvalidate", "vzasysd",   "vzstat",     "vzcfgconvert",
-      "vzcpucheck", "vzmemcheck",    "vzcalc",    "vzcheckovr", "vzdiskcheck"};
+      "vzcpucheck", "vzmemcheck",    "vzcalc",    "vzcheckovr", "vzdiskcheck",
+      "vzmlocal",   "vzmtemplate",   "vzmpipe",   "vzmsetkey"};
   return names;
 }
 

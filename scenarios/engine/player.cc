@@ -62,13 +62,25 @@ bool changes_containers(const std::vector<std::string>& argv) {
   return !readers.contains(argv[1]);
 }
 
-/// The words of a command line that may name a container.
-std::vector<std::string> subjects(const std::vector<std::string>& argv) {
+/// The words of a command line that may name a container: on the node where it runs, or on the others.
+std::vector<std::string> subjects(const std::vector<std::string>& argv, bool here) {
   std::vector<std::string> out;
-  if (argv.size() > 2 && argv[0] == "vzctl") out.push_back(argv[2]);
-  if (!argv.empty() && argv[0] == "vzmigrate")
-    for (std::size_t i = 1; i < argv.size(); ++i)
-      if (parse_integer(argv[i].substr(0, argv[i].find(':')))) out.push_back(argv[i]);
+  if (here && argv.size() > 2 && argv[0] == "vzctl") out.push_back(argv[2]);
+  if (argv.empty() || argv[0] != "vzmigrate") return out;
+  std::string renumbered;
+  for (std::size_t i = 1; i < argv.size(); ++i) {
+    if (argv[i - 1] == "--new-id") {
+      renumbered = argv[i];
+      continue;
+    }
+    const std::size_t colon = argv[i].find(':');
+    const std::string source = argv[i].substr(0, colon);
+    if (!parse_integer(source)) continue;
+    const std::string rest = colon == std::string::npos ? "" : argv[i].substr(colon + 1);
+    const std::string there = rest.substr(0, rest.find(':'));
+    out.push_back(here || there.empty() ? source : there);
+  }
+  if (!here && !renumbered.empty()) out = {renumbered};
   return out;
 }
 
@@ -76,9 +88,9 @@ std::vector<std::string> subjects(const std::vector<std::string>& argv) {
 bool works_on(const std::vector<std::string>& argv, const std::string& there,
               const std::string& node, CtId id) {
   if (!changes_containers(argv) || (argv[0] != "vzmigrate" && there != node)) return false;
-  const auto words = subjects(argv);
+  const auto words = subjects(argv, there == node);
   return std::any_of(words.begin(), words.end(), [&](const std::string& word) {
-    const auto number = parse_integer(word.substr(0, word.find(':')));
+    const auto number = parse_integer(word);
     return !number || *number == id.value;
   });
 }
@@ -225,14 +237,8 @@ std::vector<std::string> Player::marks(const std::string& node,
                                         const std::vector<std::string>& argv) const {
   std::vector<std::string> out;
   if (!changes_containers(argv)) return out;
-  for (const std::string& word : subjects(argv)) {
-    const std::string id = word.substr(0, word.find(':'));
-    // A migration works on both sides.
-    if (argv[0] == "vzmigrate")
-      for (const NodePlan& other : scenario_.nodes) out.push_back(other.name + " " + id);
-    else
-      out.push_back(node + " " + id);
-  }
+  for (const NodePlan& at : scenario_.nodes)
+    for (const std::string& word : subjects(argv, at.name == node)) out.push_back(at.name + " " + word);
   return out;
 }
 
@@ -264,10 +270,16 @@ void Player::note_halts(const Step& step) {
     const auto number = parse_integer(record.label);
     if (!number) continue;
     const CtId id{static_cast<std::uint32_t>(*number)};
+    // A migration ends a container where it comes from only. What goes down where it went to has
+    // ended by itself.
+    const auto works = [&](const std::vector<std::string>& argv, const std::string& node) {
+      return works_on(argv, node, record.node, id) &&
+             (argv[0] != "vzmigrate" || record.node == node);
+    };
     const bool by_command =
-        (run != nullptr && works_on(run->argv, run->node, record.node, id)) ||
+        (run != nullptr && works(run->argv, run->node)) ||
         std::any_of(background_.begin(), background_.end(), [&](const auto& item) {
-          return !item.second.load && works_on(item.second.argv, item.second.node, record.node, id);
+          return !item.second.load && works(item.second.argv, item.second.node);
         });
     if (record.up)
       halted_.erase({record.node, id});

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "backends/linux/testing/lan.h"
 #include "backends/linux/testing/node_fixture.h"
 #include "tools/common/node_setup.h"
 #include "tools/stages/child_process.h"
@@ -17,6 +18,7 @@
 namespace twinhull::tools {
 namespace {
 
+using linux_backend::testing::Lan;
 using linux_backend::testing::TestNode;
 using linux_backend::testing::TestNodeOptions;
 using scenario::CallFault;
@@ -37,6 +39,7 @@ class LinuxStage final : public scenario::Stage {
   ~LinuxStage() override {
     // Commands first: they hold mounts and control groups of the nodes.
     children_.clear();
+    lan_.reset();
     // Nodes end in the namespace of their own.
     for (auto& [name, node] : nodes_) {
       // What cannot be removed is reported by the node itself.
@@ -61,11 +64,11 @@ class LinuxStage final : public scenario::Stage {
       TH_TRY(made.install_busybox());
     }
     for (const auto& [name, node] : nodes_) TH_TRY(write_node_file(name));
-    for (std::size_t i = 0; i < plan.links.size(); ++i) {
-      const scenario::LinkPlan& link = plan.links[i];
-      const std::string net = "10.255." + std::to_string(i) + ".";
-      TH_TRY(connect_nodes(*nodes_.at(link.a), "th-" + link.b, net + "1/30", *nodes_.at(link.b),
-                           "th-" + link.a, net + "2/30"));
+    // One network for all, whatever cables the simulator has.
+    if (!plan.links.empty()) {
+      std::vector<const TestNode*> joined;
+      for (const auto& [name, node] : nodes_) joined.push_back(node.get());
+      TH_ASSIGN(lan_, Lan::make(joined));
     }
     start_ = std::chrono::steady_clock::now();
     return {};
@@ -203,6 +206,7 @@ class LinuxStage final : public scenario::Stage {
   std::string bin_directory_;
   StageAbilities abilities_;
   std::map<std::string, std::unique_ptr<TestNode>> nodes_;
+  std::unique_ptr<Lan> lan_;
   std::map<StageCommand, ChildProcess> children_;
   StageCommand last_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -18,6 +18,8 @@ Result<std::string> parse(const ProgramGrammar& grammar, std::span<const std::st
     app.add_option(value.names, *value.target, value.help)->type_name(value.type);
   if (grammar.word.name != nullptr)
     app.add_option(grammar.word.name, *grammar.word.target, grammar.word.help);
+  if (grammar.words.name != nullptr)
+    app.add_option(grammar.words.name, *grammar.words.target, grammar.words.help);
   const auto refuse = [&](std::string_view why) {
     return fail(ErrorCode::invalid_argument, "program.options", "command line", why)
         .with_hint(fmt::format("see {} --help", grammar.program));
@@ -34,6 +36,8 @@ Result<std::string> parse(const ProgramGrammar& grammar, std::span<const std::st
   }
   if (grammar.word.required && grammar.word.target->empty())
     return refuse(fmt::format("{} is missing", grammar.word.name));
+  if (grammar.words.name != nullptr && grammar.words.target->empty())
+    return refuse(fmt::format("{} is missing", grammar.words.name));
   return std::string();
 }
 

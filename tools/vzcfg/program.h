@@ -35,6 +35,13 @@ struct WordArgument {
   bool required;
 };
 
+/// All words that are no options and come after the one above.
+struct WordList {
+  const char* name = nullptr;  ///< nullptr = there are none
+  std::vector<std::string>* target = nullptr;
+  const char* help = nullptr;
+};
+
 /// Everything about a command line. CLI11 stays behind program.cc.
 struct ProgramGrammar {
   const char* program;
@@ -43,6 +50,7 @@ struct ProgramGrammar {
   std::vector<FlagOption> flags = {};
   std::vector<ValueOption> values = {};
   WordArgument word = {nullptr, nullptr, nullptr, false};
+  WordList words = {};  ///< at least one, when there is such a list
 };
 
 /// Exit codes that differ between the programs (spec R2.2).

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "runtime/kernel/host.h"
 #include "tools/vzctl/real_node.h"
 
 namespace twinhull::tools {
@@ -20,8 +21,9 @@ struct DebianNode {
   DebianNode() {
     const auto shell = [](const std::string& line) { return std::system(line.c_str()); };
     const std::string root = TWINHULL_TEMPLATES;
-    BOOST_REQUIRE_EQUAL(shell("TWINHULL_ROOT=" + root + " " TWINHULL_VZPKG
-                              " create cache debian-12-x86_64 >/dev/null"), 0);
+    BOOST_REQUIRE_EQUAL(shell("TWINHULL_ROOT=" + root +
+                              " " TWINHULL_VZPKG " create cache debian-12-x86_64 >/dev/null"),
+                        0);
     real = std::make_unique<RealNode>();
     const std::string cache = "/vz/template/cache/";
     BOOST_REQUIRE_EQUAL(
@@ -44,6 +46,25 @@ BOOST_FIXTURE_TEST_CASE(systemd_boots_runs_and_halts_in_a_container, DebianNode)
   done("set 101 --userpasswd root:s3cret");
   BOOST_TEST(inside("grep -c \"^root:[^*!:]\" /etc/shadow") == "1");
   BOOST_TEST(inside("echo kept >/root/file; sync; cat /root/file") == "kept");
+
+  // A whole system with all its services stands still on the disk, and goes on. Its services have
+  // users of their own, whose limits CRIU reads: where the node may not, it says so and all runs
+  // on.
+  const std::string journald = inside("systemctl show -P MainPID systemd-journald");
+  const auto support = real->node().kernel().host().supports(Feature::raise_limits);
+  BOOST_REQUIRE(support.has_value());
+  const auto suspended = real->vzctl("suspend 101");
+  if (support->available) {
+    BOOST_TEST(suspended.code == 0, suspended.text());
+    done("resume 101");
+  } else {
+    BOOST_TEST_MESSAGE("not suspended here: " << support->reason);
+    BOOST_TEST(suspended.code == 16);
+    BOOST_TEST(suspended.err.contains("Can't get rlimit"), suspended.text());
+  }
+  BOOST_TEST(inside("systemctl is-system-running") == "running");
+  BOOST_TEST(inside("systemctl show -P MainPID systemd-journald") == journald);
+  BOOST_TEST(inside("systemd-run --wait --quiet true && echo started") == "started");
 
   // By its own shutdown, well before the kill at the end of STOP_TIMEOUT.
   const auto stopped = real->vzctl("stop 101");

@@ -4,6 +4,7 @@
 
 #include "runtime/config/quantity.h"
 #include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/peer_name.h"
 
 namespace twinhull::tools::move {
 namespace {
@@ -12,24 +13,6 @@ Error refuse(std::string_view why) {
   return fail(ErrorCode::invalid_argument, "migrate.options", "command line", why)
       .with_exit_code(migrate::to_int(migrate::MigrateExit::usage))
       .with_hint("see vzmigrate --help");
-}
-
-Result<PeerAddress> parse_peer(const std::string& text) {
-  PeerAddress peer;
-  const std::size_t at = text.find_last_of('@');
-  if (at != std::string::npos) {
-    peer.user = text.substr(0, at);
-    if (peer.user.empty()) return refuse("the user before '@' is missing");
-  }
-  peer.host = at == std::string::npos ? text : text.substr(at + 1);
-  // A leading '-' would be an option of ssh; blanks and control characters are in no host's name.
-  const auto bad = [](const std::string& part) {
-    return part.starts_with('-') || std::any_of(part.begin(), part.end(), [](char c) {
-             return static_cast<unsigned char>(c) <= ' ' || c == 0x7F;
-           });
-  };
-  if (peer.host.empty() || bad(peer.host) || bad(peer.user)) return refuse("no host is named");
-  return peer;
 }
 
 Result<Entry> parse_entry(std::string_view text) {
@@ -206,7 +189,7 @@ destination lacks something; 45 name used; 57 unsupported; 104 dry run passed. A
   options.timeout = seconds(timeout);
   if (host.empty()) return refuse("no host is named");
   if (containers.empty()) return refuse("no container is named");
-  TH_ASSIGN(options.peer, parse_peer(host));
+  TH_ASSIGN(options.peer, migrate::parse_peer(host));
   for (const std::string& text : containers) {
     TH_ASSIGN(Entry entry, parse_entry(text));
     options.containers.push_back(std::move(entry));

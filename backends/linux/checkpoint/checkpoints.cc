@@ -220,6 +220,10 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
                  "--file-locks",
                  "--ghost-limit",
                  kGhostLimit};
+  // Who watches a directory of the root (dbus, systemd) holds a handle that overlayfs does not open:
+  // the name is looked for in these trees, when one is met.
+  for (const char* tree : {"/etc", "/usr/share", "/usr/local", "/usr/lib", "/var", "/opt", "/srv"})
+    words.insert(words.end(), {"--irmap-scan-path", tree});
   if (was_frozen || freezes) words.insert(words.end(), {"--freeze-cgroup", place.freezer});
   if (spec.after != AfterDump::kill) words.emplace_back("--leave-running");
   if (!spec.parent.empty())

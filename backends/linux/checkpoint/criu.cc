@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <mutex>
@@ -36,6 +37,7 @@ constexpr Pattern kDumpPatterns[] = {
     {"Disk quota exceeded", ErrorCode::quota_exceeded},
     {"outside of its", ErrorCode::not_supported},
     {"Can't lookup mount", ErrorCode::not_supported},
+    {"Can't get rlimit", ErrorCode::not_supported},
     {"unreachable", ErrorCode::not_supported},
     {"xternal", ErrorCode::not_supported},
     {"Can't dump", ErrorCode::not_supported},
@@ -154,6 +156,18 @@ Pages parse_restored_pages(std::string_view output) {
   return {number_after(output, "Pages restored").value_or(0)};
 }
 
+namespace {
+
+/// The images of a failed dump are removed: its log is kept where the latest one stays.
+std::string kept_log(const NodeOptions& options, const std::string& path, const std::string& name) {
+  const std::string kept = options.run_directory + "/criu-" + name;
+  std::error_code error;
+  std::filesystem::copy_file(path, kept, std::filesystem::copy_options::overwrite_existing, error);
+  return error ? path : kept;
+}
+
+}  // namespace
+
 Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string> arguments,
                              const std::string& images, const std::string& log,
                              std::string_view operation, const std::string& object) {
@@ -172,7 +186,7 @@ Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string
   if (dump && full) return fail(ErrorCode::no_space, operation, images, "the disk is full");
   if (cause.empty()) cause = fmt::format("criu ended with {}", outcome.exit_code);
   return fail(code_of_cause(cause, dump), operation, object, cause)
-      .with_hint("the full log is " + path);
+      .with_hint("the full log is " + kept_log(options, path, log));
 }
 
 }  // namespace twinhull::linux_backend

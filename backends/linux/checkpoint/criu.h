@@ -33,8 +33,8 @@ DumpResult parse_dump_stats(std::string_view output);
 /// Pages restored.
 Pages parse_restored_pages(std::string_view output);
 
-/// Runs criu with the arguments; its log goes to images/`log`. Errors: as the cause says, with the
-/// log's place; no_space when the disk of the images is full.
+/// Runs criu with the arguments; its log goes to images/`log`, and after a failure to
+/// RUN_DIRECTORY/criu-`log` too. Errors: as the cause says, with the log's place; no_space when the disk of the images is full.
 Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string> arguments,
                              const std::string& images, const std::string& log,
                              std::string_view operation, const std::string& object);

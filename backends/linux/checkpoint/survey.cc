@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -20,11 +22,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kDevices = {"/dev/null", "/dev/zero",   "/dev/full", "/dev/random", "/dev/urandom",
-                                 "/dev/tty",  "/dev/ptmx",   "/dev/kmsg", "/dev/console"};
+constexpr std::array kDevices = {"/dev/null",   "/dev/zero",    "/dev/full",
+                                 "/dev/random", "/dev/urandom", "/dev/tty",
+                                 "/dev/ptmx",   "/dev/kmsg",    "/dev/console"};
 constexpr std::array kInodes = {"io_uring", "perf_event", "bpf", "kvm", "userfaultfd", "iommufd"};
-constexpr std::array kFileSystems = {"overlay", "proc",   "sysfs",   "tmpfs",    "devpts", "mqueue",
-                                     "cgroup",  "cgroup2", "devtmpfs", "fuse.lxcfs"};
+constexpr std::array kFileSystems = {"overlay", "proc",   "sysfs",   "tmpfs",    "devpts",
+                                     "mqueue",  "cgroup", "cgroup2", "devtmpfs", "fuse.lxcfs"};
 
 /// "process 12 (nginx)", by the number inside.
 std::string name_of(std::int32_t pid) {
@@ -41,7 +44,8 @@ std::string name_of(std::int32_t pid) {
 std::uint64_t kibibytes(std::string_view text, std::string_view key) {
   const auto at = text.find(key);
   if (at == std::string_view::npos) return 0;
-  const char* first = text.data() + std::min(text.find_first_not_of(' ', at + key.size()), text.size());
+  const char* first =
+      text.data() + std::min(text.find_first_not_of(' ', at + key.size()), text.size());
   std::uint64_t value = 0;
   std::from_chars(first, text.data() + text.size(), value);
   return value;
@@ -69,7 +73,8 @@ Result<std::vector<Hindrance>> mount_hindrances(std::string_view mountinfo) {
   std::vector<Hindrance> found;
   for (const MountEntry& mount : mounts) {
     if (std::ranges::find(kFileSystems, mount.type) != kFileSystems.end()) continue;
-    found.push_back({"mount " + mount.target, "is of the type " + mount.type + ", which lives outside",
+    found.push_back({"mount " + mount.target,
+                     "is of the type " + mount.type + ", which lives outside",
                      "unmount it in the container, and mount it again after the move", false});
   }
   return found;
@@ -90,6 +95,15 @@ void survey_process(std::int32_t pid, Survey& survey) {
     survey.hindrances.push_back(
         {fmt::format("{}, descriptor {}", name_of(pid), entry.path().filename().string()), why,
          "end it before the move, or move without --online", false});
+  }
+  // CRIU reads the limits of every process, which for another user's takes a capability of the
+  // node.
+  rlimit files{};
+  if (::prlimit(pid, RLIMIT_NOFILE, nullptr, &files) != 0 && errno == EPERM) {
+    survey.hindrances.push_back(
+        {name_of(pid),
+         "runs as another user, and its limits cannot be read: this node lacks CAP_SYS_RESOURCE",
+         "move it from a node that has it, or without --online", false});
   }
   const auto memory = read_small_file(fmt::format("/proc/{}/smaps_rollup", pid)).value_or("");
   survey.held += Pages{(kibibytes(memory, "\nAnonymous:") + kibibytes(memory, "\nPss_Shmem:") +

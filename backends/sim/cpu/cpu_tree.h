@@ -152,6 +152,8 @@ class CpuTree {
     bool known = false;               ///< the rates inside are those of the last solve
     bool roomy = false;               ///< in it, members got all they want
     bool calm = false;                ///< their rates depend on nothing outside
+    /// As `throttle_rate`, when limits inside tell when the pool is empty and who waits for it then.
+    std::optional<std::uint64_t> played;
     std::uint64_t amount = 0, running = 0;  ///< distributed in it
     template <typename Archive>
     void save(Archive& archive) const;
@@ -199,7 +201,10 @@ class CpuTree {
   void distribute(Group& group, std::uint64_t amount, std::uint64_t running, const CpuMask& outer,
                   bool all);
   static void share(Level& level, std::uint64_t amount, std::uint64_t running);
-  static bool share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t cpus);
+  static bool share_by_race(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
+                            const CpuMask& mask);
+  static bool share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
+                          std::uint64_t cpus);
   void give_all(Group& group, const Level& level, std::uint64_t running,
                 const std::vector<std::uint64_t>& room, const CpuMask& mask, bool all);
   void give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still, std::uint64_t spare,

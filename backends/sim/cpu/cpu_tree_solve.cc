@@ -6,6 +6,7 @@
 #include "backends/sim/cpu/cpu_room.h"
 #include "backends/sim/cpu/cpu_tree.h"
 #include "backends/sim/cpu/pool_race.h"
+#include "backends/sim/cpu/pool_share.h"
 #include "backends/sim/cpu/tick_share.h"
 
 namespace twinhull::sim {
@@ -34,6 +35,14 @@ std::uint64_t stood(std::uint64_t speed, std::uint64_t bound) {
   return static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) * (speed - bound) / speed);
 }
 
+/// Adds what rounding left to those that are below their bounds.
+void add_left(std::uint64_t left, std::vector<Share>& shares) {
+  std::vector<Share> rest = shares;
+  for (Share& share : rest) share.bound -= share.given;
+  water_fill(left, rest);
+  for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
+}
+
 }  // namespace
 
 /// What is runnable directly in one group: its tasks, then its children, and what each may take.
@@ -42,6 +51,8 @@ struct CpuTree::Level {
   std::vector<Group*> children;
   std::vector<Share> shares;
   std::vector<AffinityShare> takers;  ///< the same with CPU sets; empty when these are all alike
+  std::optional<std::uint64_t> emptied;  ///< part of the period that the group's pool lasts, if played
+  std::vector<std::uint64_t> stands;     ///< then: part of the time that each member stands still
 };
 
 /// CPUs that runnable tasks in the group may use.
@@ -152,6 +163,7 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
     wanted += task->bound();
   }
   const bool roomy = bound <= amount && wanted <= running;
+  group.played.reset();
   const bool by_cpu = masked_ > 0 && mixed_masks(group, outer);
   if (!all && group.known && group.roomy && roomy) {
     // Everybody had and has all that he wants: only who changed gets something else.
@@ -200,10 +212,18 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
       affinity_fill(room, level.takers);
       for (std::size_t i = 0; i < level.shares.size(); ++i)
         level.shares[i].given = level.takers[i].share.given;
-    } else if (!share_ticks(group, level, amount, mask.count())) {
+    } else if (!share_ticks(group, level, amount, running, mask.count()) &&
+               !share_by_race(group, level, amount, running, mask)) {
       share(level, amount, running);
     }
     give_all(group, level, running, room, mask, all);
+    if (level.emptied) {  // who stands still for his own quota does not wait for the group's
+      std::uint64_t waiting = 0;
+      for (const auto& [id, task] : level.tasks) waiting += task->threads;
+      for (const Group* child : level.children)
+        if (!child->throttled) waiting += child->threads;
+      group.played = (kOneCpu - *level.emptied) * std::min<std::uint64_t>(waiting, mask.count());
+    }
   }
   close(group);
   group.known = true;
@@ -223,13 +243,6 @@ void CpuTree::share(Level& level, std::uint64_t amount, std::uint64_t running) {
     // While the group's pool lasts its members share what it runs at; then all stand still. So a
     // member that wants little gets all of that, however small its weight.
     quick = shares;
-    for (std::size_t i = 0; i < level.children.size() && amount > 0; ++i) {
-      const Group& child = *level.children[i];
-      if (child.quota) continue;  // its quota counts by the clock, not while the group runs
-      Share& member = quick[level.tasks.size() + i];
-      const UInt128 most = static_cast<UInt128>(member.bound) * running / amount;
-      member.bound = static_cast<std::uint64_t>(std::min<UInt128>(most, child.wanted));
-    }
     water_fill(running, quick);
     for (const Share& member : quick) fast += member.given;
   }
@@ -238,22 +251,83 @@ void CpuTree::share(Level& level, std::uint64_t amount, std::uint64_t running) {
     return;
   }
   std::uint64_t left = amount;
-  std::vector<Share> rest = shares;
   for (std::size_t i = 0; i < shares.size(); ++i) {
     const UInt128 part = static_cast<UInt128>(quick[i].given) * amount / fast;
-    shares[i].given = static_cast<std::uint64_t>(std::min<UInt128>(part, shares[i].bound));
+    shares[i].given = static_cast<std::uint64_t>(part);
     left -= shares[i].given;
-    rest[i].bound = shares[i].bound - shares[i].given;
   }
-  water_fill(left, rest);
-  for (std::size_t i = 0; i < shares.size(); ++i) shares[i].given += rest[i].given;
+  add_left(left, shares);
+}
+
+/// Members with quotas of their own in a throttled group: they have all of that which they can use
+/// before the group's pool is empty. False: it is not so here, nothing was done.
+bool CpuTree::share_by_race(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
+                            const CpuMask& mask) {
+  const auto limited = [](const Group* child) {
+    return child->bound < child->wanted || child->inside.bound < child->inside.wanted;
+  };
+  if (running <= amount || !is_throttled(group, amount) ||
+      std::none_of(level.children.begin(), level.children.end(), limited))
+    return false;
+  const std::size_t first = level.tasks.size();
+  const auto period = static_cast<std::uint64_t>(group.quota->period.count());
+  const std::uint64_t most = mask.count() * kOneCpu;
+  std::vector<PoolMember> members;
+  members.reserve(level.shares.size());
+  for (const Share& share : level.shares) members.push_back({share.weight, share.bound, share.bound});
+  bool refills = false;
+  for (std::size_t i = 0; i < level.children.size(); ++i) {
+    const Group& child = *level.children[i];
+    UInt128 speed = child.inside.wanted;  // while its pool, and those inside, last
+    for (const auto& [id, task] : child.tasks) speed += task->bound();
+    members[first + i].speed = static_cast<std::uint64_t>(std::min<UInt128>(speed, most));
+    refills = refills || (child.quota && child.quota->period < group.quota->period);
+  }
+  level.emptied = share_pool(amount, running, members);
+  if (refills) {
+    // A shorter period goes by the clock: while the group runs a pool is refilled that often only.
+    for (std::size_t i = 0; i < level.children.size(); ++i) {
+      const Group& child = *level.children[i];
+      if (!child.quota || child.quota->period >= group.quota->period) continue;
+      const std::uint64_t lasts =
+          *level.emptied + static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) *
+                                static_cast<std::uint64_t>(child.quota->period.count()) / period);
+      if (lasts < kOneCpu)
+        members[first + i].bound =
+            static_cast<std::uint64_t>(static_cast<UInt128>(child.bound) * lasts / kOneCpu);
+    }
+    level.emptied = share_pool(amount, running, members);
+  }
+  std::uint64_t left = amount;
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    level.shares[i].given = members[i].given;
+    left -= members[i].given;
+  }
+  add_left(left, level.shares);
+  level.stands.resize(members.size(), 0);
+  for (std::size_t i = 0; i < level.children.size(); ++i) {
+    const Group& child = *level.children[i];
+    const std::uint64_t until = members[first + i].until;
+    if (!child.quota || until > *level.emptied) continue;
+    std::uint64_t& stands = level.stands[first + i];
+    if (child.quota->period == group.quota->period) {
+      stands = stands_inside(until, *level.emptied);
+    } else if (child.quota->period > group.quota->period) {
+      stands = stood(*level.emptied, until);
+    } else {  // filled again while the group stands still
+      stands = *level.emptied - until;
+    }
+  }
+  return true;
 }
 
 /// Members that are always busy share a throttled group's pool on one CPU as its queue does: tick by
 /// tick. False: it is not so here, nothing was done.
-bool CpuTree::share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t cpus) {
+bool CpuTree::share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
+                          std::uint64_t cpus) {
   constexpr std::uint64_t kMostMembers = 64;
-  if (cpus != 1 || level.shares.size() < 2 || !is_throttled(group, amount)) return false;
+  // One that stands still never, or hardly, keeps its queue: there the debts go on.
+  if (cpus != 1 || running <= amount || level.shares.size() < 2 || !is_throttled(group, amount)) return false;
   std::vector<std::uint64_t> weights;
   for (const auto& [id, task] : level.tasks) {
     if (task->each < kOneCpu || task->threads > kMostMembers) return false;
@@ -288,23 +362,28 @@ void CpuTree::give_all(Group& group, const Level& level, std::uint64_t running,
     any_throttled = any_throttled || is_throttled(*level.children[i], level.shares[first + i].given);
   for (const Share& member : level.shares) taken += member.given;
   std::vector<std::uint64_t> stands;
-  if (any_throttled) stands = standing(level, running, room);
+  if (level.emptied) {
+    stands = level.stands;
+  } else if (any_throttled) {
+    stands = standing(level, running, room);
+  }
   const std::uint64_t spare = running - std::min(running, taken);
   for (std::size_t i = 0; i < first; ++i)
     set_rate(level.tasks[i].first, *level.tasks[i].second, level.shares[i].given);
   const std::uint64_t cpus = mask.count();
   for (std::size_t i = 0; i < level.children.size(); ++i)
-    give(group, *level.children[i], level.shares[first + i].given, any_throttled ? stands[first + i] : 0,
+    give(group, *level.children[i], level.shares[first + i].given, stands.empty() ? 0 : stands[first + i],
          spare, mask, level.takers.empty() ? cpus : level.takers[first + i].allowed.count(), all);
 }
 
 /// Gives a child its rate and shares it inside. `still` is the part of the time that it stands still
-/// if it is throttled, `cpus` how many it may use.
+/// with an empty pool, `cpus` how many it may use.
 void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64_t still,
                    std::uint64_t spare, const CpuMask& mask, std::uint64_t cpus, bool all) {
   set_rate(group, given);
   group.counting = group.quota.has_value();
-  group.throttled = is_throttled(group, given);
+  // Inside a throttled group a pool may be empty for a while in many periods and yet not be used up.
+  group.throttled = is_throttled(group, given) || (group.quota && still > 0);
   if (!group.throttled) still = 0;
   // A queue stands still on each CPU where a thread waits.
   group.throttle_rate =
@@ -328,6 +407,7 @@ void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64
       (speed != group.running && !group.calm))
     distribute(group, given, speed, mask, all);
   group.stale = false;
+  if (group.throttled && group.played) group.throttle_rate = *group.played;
   if (group.calm) {
     parent.restless.erase(group.id);
   } else {

@@ -415,7 +415,7 @@ BOOST_AUTO_TEST_CASE(random_trees_with_cpu_sets_leave_no_cpu_idle) {
 BOOST_AUTO_TEST_CASE(a_small_pool_is_shared_by_ticks) {
   // Ten ticks, from no debts: y x y y, y x y y, y x.
   BOOST_TEST((share_by_ticks(40'000'000, {1024, 3072}) == std::vector<std::uint64_t>{12'000'000, 28'000'000}));
-  BOOST_TEST((share_by_ticks(2'000'000, {1024, 3072}) == std::vector<std::uint64_t>{0, 2'000'000}));
+  BOOST_TEST((share_by_ticks(3'000'001, {1024, 3072}) == std::vector<std::uint64_t>{1'500'000, 1'500'001}));
   BOOST_TEST((share_by_ticks(28'000'000, {1024, 1024}) == std::vector<std::uint64_t>{14'000'000, 14'000'000}));
   const std::vector<std::uint64_t> many = share_by_ticks(4'000'000'000, {1024, 2048, 1024});
   BOOST_TEST((many == std::vector<std::uint64_t>{1'000'000'000, 2'000'000'000, 1'000'000'000}));

@@ -16,6 +16,12 @@ std::vector<std::uint64_t> share_by_ticks(std::uint64_t pool,
   UInt128 all = 0;
   std::uint64_t given = 0;
   for (const std::uint64_t weight : weights) all += weight;
+  if (pool <= kTick) {  // one member has it all, another one the next
+    for (std::size_t i = 0; i < had.size(); ++i) {
+      had[i] = (pool - given) / (had.size() - i);
+      given += had[i];
+    }
+  }
   while (given < pool) {
     // Virtual time of a member: had / weight; eligible up to the mean, given / all.
     std::size_t next = weights.size();
