@@ -93,6 +93,21 @@ std::string_view Content::text() const {
       .substr(static_cast<std::size_t>(first.offset), static_cast<std::size_t>(first.length));
 }
 
+std::uint64_t Content::packed_size() const {
+  std::uint64_t fresh = 0;
+  for (const Extent& extent : extents_) {
+    if (!extent.blob) {
+      if (extent.seed != 0) fresh += extent.length;
+      continue;
+    }
+    const std::string_view bytes =
+        std::string_view(*extent.blob)
+            .substr(static_cast<std::size_t>(extent.offset), static_cast<std::size_t>(extent.length));
+    for (std::size_t i = 1; i < bytes.size(); ++i) fresh += bytes[i] == bytes[i - 1] ? 0U : 1U;
+  }
+  return std::min(size_, std::max(fresh, size_ / 64));
+}
+
 std::uint64_t Content::digest() const {
   // Runs of real bytes are hashed as one stream, so that it does not matter in how many pieces they
   // were written; a synthetic run enters as its description.

@@ -40,6 +40,10 @@ class Content {
   /// Same for equal contents, however they were written.
   [[nodiscard]] std::uint64_t digest() const;
 
+  /// About what a fast compressor makes of it: a byte that repeats the one before it costs nothing,
+  /// synthetic runs are noise or zeros, and a 64th of the length always stays.
+  [[nodiscard]] std::uint64_t packed_size() const;
+
   void save(SaveArchive& archive, BlobTable& blobs) const;
   void load(LoadArchive& archive, const BlobTable& blobs);
 

@@ -4,6 +4,7 @@
 
 #include "backends/sim/cpu/rate.h"
 #include "backends/sim/files/view.h"
+#include "backends/sim/net/channel_update.h"
 #include "backends/sim/net/net_model.h"
 
 namespace twinhull::sim {
@@ -11,15 +12,17 @@ namespace {
 
 constexpr std::size_t kMostMessage = std::size_t{16} << 20;
 constexpr std::uint64_t kInodeOverhead = 512;  ///< wire bytes of one archive header
+constexpr std::uint64_t kManifestEntry = 75;  ///< wire bytes of one entry of a manifest
 constexpr Duration kConnectTime = milliseconds(50);  ///< a service on the peer is started
 
 /// Something on its way to one end.
 struct Item {
-  enum class Kind : std::uint8_t { message, tree, answer } kind = Kind::message;
+  enum class Kind : std::uint8_t { message, wish, manifest, tree, answer } kind = Kind::message;
   Instant arrives{};
   std::string text;
-  std::shared_ptr<const TreeImage> tree;
+  std::shared_ptr<const TreeImage> tree;  ///< what is sent; of a manifest: what is there
   bool update = false;
+  bool digests = false;  ///< of a wish: contents are read for the manifest
   TransferResult result;
   std::optional<Error> refusal;
   Instant began{};
@@ -93,15 +96,29 @@ class SimChannel final : public Channel {
     item.began = node.engine.now();
     item.tree = image;
     item.update = options.update;
+    TreeDifference moved = whole_of(*image);
+    std::uint64_t manifest_wire = 0;
+    if (options.update) {
+      TH_ASSIGN(const auto have, ask_manifest(kCall, path, !options.unchanged_before));
+      // Contents are compared: this end reads all of its tree too.
+      if (!options.unchanged_before)
+        TH_TRY(gate_.work(charge_disk(node, image->size.bytes), kCall, path));
+      moved = difference_of(*have, *image);
+      manifest_wire = have->entries.size() * kManifestEntry;
+    }
     item.result.size = size_of(*image);
-    item.result.digest = digest_of(*image);
-    item.result.wire = {item.result.size.bytes.value + item.result.size.inodes.value * kInodeOverhead};
+    item.result.sent = moved.sent;
+    item.result.removed = moved.removed;
+    item.result.digest = moved.digest;
+    const std::uint64_t stream = (options.compress ? moved.packed : moved.sent.bytes.value) +
+                                 moved.headers * kInodeOverhead;
+    item.result.wire = {manifest_wire + stream};
     const TransferResult result = item.result;
 
     if (other().node != node.index) {
       NetFlow flow;
       flow.destination = net_of(*node.world.nodes[other().node]).uplink_address();
-      flow.total = std::max<std::uint64_t>(result.wire.value, 1);
+      flow.total = std::max<std::uint64_t>(stream, 1);
       if (options.rate) flow.most_rate = std::max<std::uint64_t>(options.rate->value, 1);
       const auto started = net_of(node).start_flow(std::move(flow));
       if (!started) return lost(kCall, started.error().detail);
@@ -125,7 +142,7 @@ class SimChannel final : public Channel {
       const std::uint64_t rate = options.rate ? std::max<std::uint64_t>(options.rate->value, 1)
                                               : std::uint64_t{1'000'000'000};
       TH_TRY(gate_.work(Duration(static_cast<std::int64_t>(
-                            static_cast<UInt128>(result.wire.value) * 1'000'000'000 / rate)),
+                            static_cast<UInt128>(stream) * 1'000'000'000 / rate)),
                         kCall, path));
     }
     node.engine.note(kCall, path, {result.wire.value, hash_text(result.digest)});
@@ -148,16 +165,21 @@ class SimChannel final : public Channel {
     constexpr std::string_view kCall = "channel.receive_tree";
     TH_TRY(usable(kCall));
     Node& node = gate_.node();
-    TH_ASSIGN(const std::optional<Item> item, take(kCall, std::nullopt));
+    TH_ASSIGN(std::optional<Item> item, take(kCall, std::nullopt));
+    if (item && item->kind == Item::Kind::wish) {
+      TH_TRY(answer_manifest(kCall, path, item->digests));
+      TH_ASSIGN(item, take(kCall, std::nullopt));
+    }
     if (!item) return lost(kCall, "the peer closed the connection");
     if (item->kind != Item::Kind::tree) {
       return fail(ErrorCode::protocol, kCall, connection_->peer, "a message came instead of a tree");
     }
     // The disk wrote while the cable brought; what it still has to do is waited for.
-    const Duration disk = charge_disk(node, item->result.size.bytes);
+    const Duration disk = charge_disk(node, item->result.sent.bytes);
     const Duration passed = node.engine.now() - item->began;
     TH_TRY(gate_.work(disk - passed, kCall, path));
     if (item->update) {
+      // The end of an update is the same as that of a fresh tree; what it moved was counted.
       const FileView view(node, FileRoot{});
       if (const auto names = view.list(path))
         for (const auto& entry : *names) TH_TRY(view.remove_tree(path + "/" + entry.name));
@@ -182,6 +204,41 @@ class SimChannel final : public Channel {
  private:
   Connection::End& own() { return connection_->ends[side_]; }
   Connection::End& other() { return connection_->ends[1 - side_]; }
+
+  /// What the peer's directory holds.
+  Result<std::shared_ptr<const TreeImage>> ask_manifest(std::string_view call,
+                                                        const std::string& path, bool digests) {
+    Item wish;
+    wish.kind = Item::Kind::wish;
+    wish.digests = digests;
+    TH_TRY(post(call, std::move(wish), 64));
+    TH_ASSIGN(const std::optional<Item> answer, take(call, seconds(3600)));
+    if (!answer) return lost(call, "the peer ended before it had the tree");
+    if (answer->refusal) {
+      return fail(answer->refusal->code, call, path, "the peer could not read its tree")
+          .caused_by(*answer->refusal);
+    }
+    if (answer->kind != Item::Kind::manifest) {
+      return fail(ErrorCode::protocol, call, connection_->peer, "the peer did not expect a tree");
+    }
+    return answer->tree;
+  }
+
+  Status answer_manifest(std::string_view call, const std::string& path, bool digests) {
+    Node& node = gate_.node();
+    Item answer;
+    answer.kind = Item::Kind::manifest;
+    auto image = export_tree(node, path);
+    if (!image) {
+      answer.kind = Item::Kind::answer;
+      answer.refusal = image.error();
+      TH_TRY(post(call, std::move(answer), 64));
+      return std::move(image).error();
+    }
+    if (digests) TH_TRY(gate_.work(charge_disk(node, (*image)->size.bytes), call, path));
+    answer.tree = *image;
+    return post(call, std::move(answer), (*image)->entries.size() * kManifestEntry);
+  }
 
   [[nodiscard]] Error lost(std::string_view call, std::string_view why) const {
     return fail(ErrorCode::connection_lost, call, connection_->peer, why);

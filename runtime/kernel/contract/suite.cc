@@ -33,7 +33,7 @@ std::size_t register_contract(const StageKind& kind) {
   std::vector<Area> areas = {clock_area(),   host_area(),      files_area(),    trees_area(),
                              mounts_area(),  processes_area(), programs_area(), cgroups_area(),
                              limits_area(),  memory_area(),   oom_area(),      io_area(),
-                             quotas_area(),  links_area(),    traffic_area(),  channels_area(),
+                             quotas_area(),  links_area(),    traffic_area(),  channels_area(), updates_area(),
                              checkpoints_area()};
   if (kind.can_cut_power) areas.push_back(power_area());
   std::size_t count = 0;

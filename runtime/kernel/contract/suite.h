@@ -36,6 +36,7 @@ Area quotas_area();
 Area links_area();
 Area traffic_area();
 Area channels_area();
+Area updates_area();
 Area checkpoints_area();
 /// What a power cut takes and leaves: only for stages that can cut the power.
 Area power_area();
