@@ -240,6 +240,9 @@ BOOST_AUTO_TEST_SUITE_END()
 void sweep(FaultKind kind, const std::string& command, bool running) {
   Fixture prepared;
   if (running) prepared.start();
+  prepared.second_disk();
+  const std::string new_area =
+      command.find("/fast") == std::string::npos ? "/vz/private/205" : "/fast/205";
   for (std::uint64_t nth = 1;; ++nth) {
     BOOST_REQUIRE_MESSAGE(nth < 1000, "it does not end");
     const auto node = prepared.copy();
@@ -276,7 +279,8 @@ void sweep(FaultKind kind, const std::string& command, bool running) {
     const bool fresh = node->exists("/etc/vz/conf/205.conf");
     BOOST_TEST((copy ? old : old != fresh), where);
     BOOST_TEST(node->exists("/vz/private/101") == old, where);
-    BOOST_TEST(node->exists("/vz/private/205") == fresh, where);
+    BOOST_TEST(node->exists(new_area) == fresh, where);
+    BOOST_TEST(node->exists(new_area + ".moving") == false, where);
     for (const char* id : {"101", "205"}) {
       if (id[0] == '1' ? !old : !fresh) continue;
       if (!running) continue;
@@ -304,6 +308,12 @@ BOOST_AUTO_TEST_CASE(refused) {
 }
 BOOST_AUTO_TEST_CASE(report_lost) {
   sweep(FaultKind::lose_report, "vzmlocal 101:205", false);
+}
+BOOST_AUTO_TEST_CASE(other_disk_refused) {
+  sweep(FaultKind::refuse, "vzmlocal --online 101:205:/fast/205", true);
+}
+BOOST_AUTO_TEST_CASE(other_disk_report_lost) {
+  sweep(FaultKind::lose_report, "vzmlocal 101:205:/fast/205", true);
 }
 BOOST_AUTO_TEST_CASE(copy_power) {
   sweep(FaultKind::power_cut_before, "vzmlocal -C --online 101:205", true);
