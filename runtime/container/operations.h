@@ -6,6 +6,7 @@
 // reporter, in the order of the spec.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -96,6 +97,7 @@ enum class ResumePhase : std::uint8_t {
 struct ResumeOptions {
   std::string dumpfile;  ///< as SuspendOptions; it stays, while DUMPDIR/Dump.CTID is used up
   ResumePhase phase = ResumePhase::whole;
+  std::function<void()> went_on = {};  ///< called when the processes run: what follows is clearing up
 };
 /// [lock] A suspended container goes on where it stood; a paused one is thawed. After an error the
 /// dump is there as before. Errors: exit 32 (running), 17 (no dump, or it cannot be restored), 78,

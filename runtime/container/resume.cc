@@ -33,6 +33,7 @@ struct Return {
   std::string dump;
   bool keeps_dump = false;  ///< --dumpfile
   bool mounted = false;     ///< it was, and stays so after a failure
+  std::function<void()> went_on = {};
   DumpFacts facts;
 };
 
@@ -89,6 +90,7 @@ Status commit_and_go(Context& context, const Return& back, Intent intent) {
 /// After it. What fails here is completed by the next command.
 Status finish(Context& context, const Return& back) {
   TH_TRY(let_go(context, back.id));
+  if (back.went_on) back.went_on();
   if (!back.keeps_dump) TH_TRY(remove_spent_dump(context.kernel(), back.dump));
   TH_TRY(clear_intent(context.kernel(), context.node.journal_file(back.id), /*durable=*/true));
   return {};
@@ -216,7 +218,8 @@ Status resume(Context& context, CtId id, const ResumeOptions& options) {
     return suspend(context, id, {options.dumpfile, SuspendPhase::kill});
   }
   if (!before_undump) TH_TRY(require_running(kernel, id));
-  TH_ASSIGN(const Return back, look(context, id, settings, options.dumpfile));
+  TH_ASSIGN(Return back, look(context, id, settings, options.dumpfile));
+  back.went_on = options.went_on;
   return restore(context, settings, back, options.phase == ResumePhase::undump);
 }
 

@@ -10,6 +10,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
 #include "runtime/container/state.h"
+#include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/quotas.h"
 #include "runtime/migrate/checks.h"
@@ -44,12 +45,14 @@ Result<FinalState> parse_final_state(std::string_view name) {
   return bad_message("unknown state of a container");
 }
 
-Status bring_up(container::Context& context, CtId id, FinalState state) {
+Status bring_up(container::Context& context, CtId id, FinalState state,
+                const std::function<void()>& went_on) {
   if (state == FinalState::stopped || state == FinalState::suspended) return {};
   TH_ASSIGN(const container::State now,
             container::observe(context.kernel(), context.layout(), context.node, id));
   if (now.running() || (state == FinalState::mounted && now.mounted)) return {};
-  if (state == FinalState::running && now.suspended) return container::resume(context, id, {});
+  if (state == FinalState::running && now.suspended)
+    return container::resume(context, id, {.dumpfile = {}, .went_on = went_on});
   if (state == FinalState::mounted) return container::mount(context, id, {});
   return container::start(context, id, {.force = true});
 }
@@ -273,7 +276,7 @@ Status ContainerArrival::take_over(FinalState state, bool& ours) {
   // What fails from here on is completed by the next command.
   TH_TRY(replay_intent(kernel, intent()));
   TH_TRY(clear_intent(kernel, context_->node.journal_file(id_), true));
-  Status up = bring_up(*context_, id_, state);
+  Status up = bring_up(*context_, id_, state, [&] { went_on_ = kernel.clock().now(); });
   if (up || up.error().code == ErrorCode::node_down) return up;
   TH_ASSIGN(const bool gone_on, has_gone_on());
   if (gone_on) return up;  // the next command completes it

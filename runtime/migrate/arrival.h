@@ -1,6 +1,8 @@
 // One container that arrives at the destination: from an empty place to a registered container.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 
 #include "runtime/container/context.h"
@@ -17,7 +19,9 @@ Result<FinalState> parse_final_state(std::string_view name);
 
 /// Resumes, starts or mounts a container of this node, when it is not up already. Call it under the
 /// lock.
-Status bring_up(container::Context& context, CtId id, FinalState state);
+/// `went_on` as in ResumeOptions.
+Status bring_up(container::Context& context, CtId id, FinalState state,
+                const std::function<void()>& went_on = {});
 
 /// Receives one container under its lock. Before take_over() everything can be taken back; a power
 /// cut is recovered by the container's journal, whose commit is the receipt.
@@ -54,6 +58,8 @@ class ContainerArrival {
   /// brought up (exit 7) is given back. While `ours` is true the source must not be told of a
   /// failure: it will ask, and recovery will have an answer.
   Status take_over(FinalState state, bool& ours);
+  /// When resumed processes went on.
+  [[nodiscard]] std::optional<Instant> went_on() const { return went_on_; }
   /// Before take_over: removes everything. With --keep-dst the area is kept, as far as it came.
   Status abandon();
 
@@ -85,6 +91,7 @@ class ContainerArrival {
   bool area_complete_ = false;
   bool area_older_ = false;
   bool has_state_ = false;
+  std::optional<Instant> went_on_;
 };
 
 }  // namespace twinhull::migrate

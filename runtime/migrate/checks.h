@@ -16,9 +16,9 @@ struct Arrival {
   std::string architecture;  ///< of the source
   std::vector<IpPrefix> addresses;
   std::string ostemplate;
-  Bytes area;           ///< size of the private area
-  Bytes template_size;  ///< 0: the source does not have it either
-  bool online = false;  ///< with its processes
+  Bytes area;                             ///< size of the private area
+  Bytes template_size;                    ///< 0: the source does not have it either
+  bool online = false;                    ///< with its processes
   std::vector<std::string> cpu_features;  ///< of the source, ascending; empty = unknown
   bool operator==(const Arrival&) const = default;
 };

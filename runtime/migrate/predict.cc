@@ -32,7 +32,7 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
     return at(costs.write, bytes) + at(facts.disk, bytes) + at(arrival, bytes);
   };
   const Duration files = at(arrival, facts.files);
-  result.total = files;
+  result.total = costs.move + files;
   result.sent = facts.files;
 
   Pages left = survey.held;

@@ -16,7 +16,7 @@ struct MoveFacts {
   Survey survey;             ///< of its processes
   BytesPerSecond bandwidth;  ///< of the link, or the operator's rate if that is less; not 0
   Duration round_trip{0};
-  BytesPerSecond disk;       ///< durable writes of images here, and taken for those there; not 0
+  BytesPerSecond disk;    ///< durable writes of images here, and taken for those there; not 0
   bool iterative = true;  ///< rounds are wanted and the kernel can
   PrecopyGoals goals;
 };
@@ -33,6 +33,7 @@ struct Prediction {
 /// What CRIU takes beside memory, and how fast memory goes: measured with CRIU 4.2 on Linux 6.18 (a
 /// dump and a restore of 3 to 60 processes of 1 to 200 MiB).
 struct CheckpointCosts {
+  Duration move = milliseconds(120);  ///< connection, checks, letting go: beside the downtime
   Duration dump = milliseconds(150);  ///< start of the tool, namespaces, lock of the network
   Duration restore = milliseconds(130);
   Duration round = milliseconds(30);              ///< of pre-dump

@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(without_rounds_everything_is_downtime) {
   BOOST_TEST(told.rounds == 0U);
   // 10 s over the link, 1 s into images and 1 s onto the disk, 4 s out of them, 0.34 s fixed.
   BOOST_TEST(within(told.down, milliseconds(16'000), milliseconds(16'500)));
-  BOOST_TEST((told.total - told.down).count() == Duration(seconds(5)).count());
+  BOOST_TEST((told.total - told.down).count() == Duration(milliseconds(5'120)).count());
   BOOST_TEST(told.sent.value == 1500 * kMebi);
 }
 

@@ -5,6 +5,7 @@
 #include "runtime/config/container_index.h"
 #include "runtime/container/locked.h"
 #include "runtime/container/state.h"
+#include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
 #include "runtime/migrate/arrival.h"
@@ -181,7 +182,12 @@ class Service {
           return taken;
         }
         context_.reporter.say("Container has arrived");
-        TH_TRY(send_message(channel_, ok()));
+        Message answer = ok();
+        // What was cleared up since is no downtime.
+        if (arrival.went_on())
+          answer.fields["since_us"] = std::to_string(
+              (context_.kernel().clock().now() - *arrival.went_on()) / microseconds(1));
+        TH_TRY(send_message(channel_, answer));
         outcome_open_ = false;
         return {};
       } else {

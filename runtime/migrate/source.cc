@@ -358,8 +358,8 @@ class Departure {
     if (was_ == FinalState::suspended) state = FinalState::suspended;
     const Instant asked = kernel().clock().now();
     TH_ASSIGN(const bool adopted, ask_commit(state));
-    timing_.start = kernel().clock().now() - asked;
-    if (down_) timing_.down = kernel().clock().now() - *down_;
+    timing_.start = kernel().clock().now() - asked - went_on_before_;
+    if (down_) timing_.down = kernel().clock().now() - *down_ - went_on_before_;
     if (!adopted) {
       return fail(ErrorCode::failed, "migrate.commit", name_, "the destination did not take it")
           .with_exit_code(to_int(MigrateExit::system));
@@ -397,7 +397,11 @@ class Departure {
     Error lost;
     if (sent) {
       auto answer = receive_message(courier_.channel(), request_.timeout);
-      if (answer && answer->type == "ok") return true;
+      if (answer && answer->type == "ok") {
+        const auto since = answer->number("since_us", 3'600'000'000U);
+        if (since) went_on_before_ = microseconds(*since);
+        return true;
+      }
       if (answer && answer->type == "error") return peer_error(*answer, request_.peer.host);
       lost = answer ? fail(ErrorCode::protocol, "migrate.commit", request_.peer.host,
                            "an answer that is none")
@@ -408,8 +412,8 @@ class Departure {
     if (lost.code == ErrorCode::node_down) return lost;
     context_.reporter.warn("the connection broke at the commit; asking the destination");
     courier_.close();
-    auto outcome = ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries,
-                               state);
+    auto outcome =
+        ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries, state);
     if (outcome && !outcome->problem.empty()) {
       context_.reporter.warn("it has moved, but could not be brought up there: " +
                              outcome->problem);
@@ -487,7 +491,8 @@ class Departure {
     }
     also(clear_intent(kernel(), context_.node.journal_file(request_.id), true));
     if (was_ == FinalState::stopped) return error;
-    const auto state = container::observe(kernel(), context_.layout(), context_.node, config_.settings);
+    const auto state =
+        container::observe(kernel(), context_.layout(), context_.node, config_.settings);
     if (!state) {
       also(state.error());
       return error;
@@ -562,6 +567,7 @@ class Departure {
   std::optional<WallTime> unchanged_before_;  ///< set by the first copy
   bool moving_ = false;  ///< processes are on their way: abandon_online takes it back
   std::optional<Instant> down_;
+  Duration went_on_before_{0};  ///< how long it ran there when the answer was sent
   Timing timing_;
   bool in_doubt_ = false;  ///< nobody knows yet whose the container is
   bool departed_ = false;  ///< it is the destination's

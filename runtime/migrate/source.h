@@ -25,8 +25,8 @@ struct MigrationRequest {
   CtId id_there;
   std::optional<OnlineWish> online;  ///< std::nullopt: a running one is stopped and started
   std::string name_there;            ///< --new-name; empty = its own
-  std::string private_pattern;  ///< VE_PRIVATE at the destination; empty = its default
-  std::string root_pattern;     ///< VE_ROOT at the destination
+  std::string private_pattern;       ///< VE_PRIVATE at the destination; empty = its default
+  std::string root_pattern;          ///< VE_ROOT at the destination
   PeerAddress peer;
   std::optional<bool> remove_source;  ///< -r; std::nullopt = REMOVEMIGRATED
   bool start = true;                  ///< false: -s, leave it stopped there

@@ -16,7 +16,9 @@ namespace twinhull::migrate {
 namespace {
 
 constexpr std::size_t kProbe = std::size_t{2} << 20;
-constexpr std::size_t kDiskProbe = std::size_t{4} << 20;
+constexpr std::size_t kPieces = 8;
+constexpr std::size_t kDiskProbe = std::size_t{8} << 20;
+constexpr std::size_t kSmallProbe = std::size_t{64} << 10;
 
 std::string in_seconds(Duration length) {
   return fmt::format("{}.{:02} s", length / seconds(1), length % seconds(1) / milliseconds(10));
@@ -76,13 +78,21 @@ Status measure_link(container::Context& context, Courier& courier, MoveFacts& fa
   const Instant begun = clock.now();
   TH_TRY(courier.question({.type = "probe"}));
   const Instant between = clock.now();
-  Message probe{.type = "probe"};
-  probe.attachments.push_back({"noise", 0600, noise_of(kProbe)});
-  TH_TRY(courier.question(probe));
   facts.round_trip = between - begun;
-  const Duration took =
-      std::max<Duration>(clock.now() - between - facts.round_trip, microseconds(1));
-  facts.bandwidth = speed(kProbe, took);
+  // A little first: a slow link is not kept busy for long by a question.
+  for (const std::size_t pieces : {std::size_t{1}, kPieces}) {
+    const std::size_t piece = pieces == 1 ? kProbe / 8 : kProbe;
+    Message probe{.type = "probe"};
+    const std::string noise = noise_of(piece);
+    for (std::size_t i = 0; i < pieces; ++i)
+      probe.attachments.push_back({fmt::format("noise{}", i), 0600, noise});
+    const Instant start = clock.now();
+    TH_TRY(courier.question(probe));
+    const Duration took = clock.now() - start;
+    facts.bandwidth =
+        speed(piece * pieces, std::max<Duration>(took - facts.round_trip, microseconds(1)));
+    if (took > milliseconds(50)) break;
+  }
   return {};
 }
 
@@ -96,13 +106,21 @@ Status measure_disk(container::Context& context, CtId id, MoveFacts& facts) {
   intent.back.push_back({StepKind::remove_file, path, {}});
   TH_TRY(write_intent(context.kernel(), journal, intent));
   TH_TRY(make_directories(files, parent_directory(path)));
-  const Instant begun = clock.now();
-  const auto write = [&]() -> Status {
-    TH_TRY(files.write(path, noise_of(kDiskProbe), 0600));
-    return files.sync(path);
+  const auto write = [&](std::size_t size) -> Result<Duration> {
+    const std::string noise = noise_of(size);
+    const Instant begun = clock.now();
+    TH_TRY(files.write(path, noise, 0600));
+    TH_TRY(files.sync(path));
+    return clock.now() - begun;
   };
-  const Status written = write();
-  facts.disk = speed(kDiskProbe, clock.now() - begun);
+  // What a sync takes whatever its size is no matter of speed.
+  const auto measure = [&]() -> Status {
+    TH_ASSIGN(const Duration small, write(kSmallProbe));
+    TH_ASSIGN(const Duration large, write(kDiskProbe));
+    facts.disk = speed(kDiskProbe - kSmallProbe, large - small);
+    return {};
+  };
+  const Status written = measure();
   if (!written && written.error().code == ErrorCode::node_down) return written;
   TH_TRY(replay_intent(context.kernel(), intent));
   TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/true));

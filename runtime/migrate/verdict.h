@@ -30,11 +30,12 @@ struct Verdict {
 /// be over in a moment: exit 8). `passing`: count those too.
 std::vector<Problem> problems_of(const Survey& survey, bool passing);
 
-/// Bytes a second and round trip of the connection: two messages, an empty one and one of 2 MiB,
-/// each answered. Errors: those of the connection.
+/// Bytes a second and round trip of the connection: messages of nothing, of 256 KiB and on a fast
+/// link of 16 MiB, each answered. Errors: those of the connection.
 Status measure_link(container::Context& context, Courier& courier, MoveFacts& facts);
 
-/// How fast the disk of the dumps takes durable writes: one file of 4 MiB. Errors: those of Files.
+/// How fast the disk of the dumps takes durable writes: the difference between
+/// a file of 64 KiB and one of 8 MiB. Errors: those of Files.
 Status measure_disk(container::Context& context, CtId id, MoveFacts& facts);
 
 /// Lines for people, and one JSON object.
