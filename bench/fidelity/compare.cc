@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 namespace twinhull::fidelity {
 namespace {
@@ -35,6 +36,7 @@ double median(std::vector<double> values) {
 
 /// Largest minus smallest, and the middle one.
 void measured_as(Figure& figure, const std::vector<double>& values) {
+  if (values.empty()) return;  // measured at another time
   figure.measured = median(values);
   const auto [least, most] = std::minmax_element(values.begin(), values.end());
   figure.spread = *most - *least;
@@ -79,7 +81,7 @@ void add_figures(Report& report, const Case& plan, const Runs& runs) {
     std::vector<double> values;
     for (const CpuOutcome& outcome : runs.measured) values.push_back(outcome.at(group.path).*field);
     measured_as(figure, values);
-    if (depends_on_offsets(plan)) figure.measured = mean(values);
+    if (depends_on_offsets(plan) && !values.empty()) figure.measured = mean(values);
     report.figures.push_back(std::move(figure));
   };
   for (const GroupPlan& group : plan.groups) {
@@ -108,10 +110,14 @@ Status measure(Report& report, const Case& plan, Runs& runs, const Bed& real, Du
   return {};
 }
 
-Status compare_memory(Report& report, const Case& plan, const Bed& simulated, const Bed& real) {
+/// Without `real`, here and below: only the prediction.
+Status compare_memory(Report& report, const Case& plan, const Bed& simulated, const Bed* real) {
   TH_ASSIGN(const MemoryOutcome predicted, run_memory_case(simulated, plan));
-  TH_ASSIGN(const MemoryOutcome measured, run_memory_case(real, plan));
-  ++report.measurements;
+  MemoryOutcome measured;
+  if (real != nullptr) {
+    TH_ASSIGN(measured, run_memory_case(*real, plan));
+    ++report.measurements;
+  }
   if (plan.memory.search)
     report.figures.push_back({plan.name, "bytes", Kind::oom_bytes,
                               static_cast<double>(predicted.survives),
@@ -131,10 +137,10 @@ bool refused(Report& report, const Case& plan, const Result<Value>& outcome) {
   return true;
 }
 
-Status compare_io(Report& report, const Plan& all, const Case& plan, const Bed& simulated, const Bed& real) {
+Status compare_io(Report& report, const Plan& all, const Case& plan, const Bed& simulated, const Bed* real) {
   std::vector<IoOutcome> measured;
-  for (unsigned repetition = 0; repetition < all.repetitions; ++repetition) {
-    Result<IoOutcome> outcome = run_io_case(real, plan, all.length);
+  for (unsigned repetition = 0; real != nullptr && repetition < all.repetitions; ++repetition) {
+    Result<IoOutcome> outcome = run_io_case(*real, plan, all.length);
     if (refused(report, plan, outcome)) return {};
     TH_TRY(outcome);
     ++report.measurements;
@@ -171,10 +177,10 @@ Status compare_io(Report& report, const Plan& all, const Case& plan, const Bed& 
 }
 
 Status compare_slow_down(Report& report, const Plan& all, const Case& plan, const Bed& simulated,
-                         const Bed& real) {
+                         const Bed* real) {
   std::vector<double> values;
-  for (unsigned repetition = 0; repetition < all.repetitions; ++repetition) {
-    const Result<double> measured = run_slow_down_case(real, plan);
+  for (unsigned repetition = 0; real != nullptr && repetition < all.repetitions; ++repetition) {
+    const Result<double> measured = run_slow_down_case(*real, plan);
     if (refused(report, plan, measured)) return {};
     TH_TRY(measured);
     ++report.measurements;
@@ -233,7 +239,7 @@ Verdict judge(const Report& report, Kind kind) {
   return verdict;
 }
 
-Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds& real) {
+Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds* real) {
   Report report;
   std::map<std::size_t, Runs> runs;
   for (std::size_t i = 0; i < plan.cases.size(); ++i) {
@@ -247,26 +253,30 @@ Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds& re
     runs[i].predicted = std::move(*exact);
   }
   // Repetitions of a case lie far apart: what disturbs the machine for a while disturbs only one.
-  for (unsigned repetition = 0; repetition < plan.repetitions * kMoreOffsets; ++repetition)
+  for (unsigned repetition = 0; real != nullptr && repetition < plan.repetitions * kMoreOffsets; ++repetition)
     for (auto& [index, run] : runs) {
       const Case& item = plan.cases[index];
       const unsigned wanted = plan.repetitions * (depends_on_offsets(item) ? kMoreOffsets : 1);
       if (repetition >= wanted) continue;
       fmt::print(stderr, "{}/{} {}\n", repetition + 1, wanted, item.name);
-      if (Status done = measure(report, item, run, real.plain.bed(), plan.settle); !done)
+      if (Status done = measure(report, item, run, real->plain.bed(), plan.settle); !done)
         return named(std::move(done).error(), item);
     }
   for (const auto& [index, run] : runs) add_figures(report, plan.cases[index], run);
+  std::optional<Bed> plain, disk;
+  if (real != nullptr) plain.emplace(real->plain.bed());
+  if (real != nullptr && real->disk != nullptr) disk.emplace(real->disk->bed());
+  const auto at = [](const std::optional<Bed>& bed) { return bed ? &*bed : nullptr; };
   for (const Case& item : plan.cases) {
     if (of_cpu(item)) continue;
     fmt::print(stderr, "{}\n", item.name);
     Status done;
     if (item.family == Family::memory)
-      done = compare_memory(report, item, simulated.bed(), real.plain.bed());
+      done = compare_memory(report, item, simulated.bed(), at(plain));
     else if (item.family == Family::slow_down)
-      done = compare_slow_down(report, plan, item, simulated.bed(), real.plain.bed());
+      done = compare_slow_down(report, plan, item, simulated.bed(), at(plain));
     else
-      done = compare_io(report, plan, item, simulated.bed(), real.disk->bed());
+      done = compare_io(report, plan, item, simulated.bed(), at(disk));
     if (!done) return named(std::move(done).error(), item);
   }
   return report;

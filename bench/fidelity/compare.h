@@ -24,6 +24,9 @@ enum class Kind : std::uint8_t {
   slow_down,      ///< seconds
 };
 
+/// Its name in the JSON: "limited_share".
+const char* key_of(Kind kind);
+
 /// One row of the table.
 struct Figure {
   std::string name;   ///< of the case
@@ -49,6 +52,7 @@ struct Report {
   std::vector<std::string> disturbed;  ///< cases that no repetition measured undisturbed
   /// Cases that the real kernel refused, with its reason; the simulator was not asked.
   std::vector<std::pair<std::string, std::string>> refused;
+  std::string machine;  ///< where an earlier run measured; empty = here, now
 };
 
 /// The bars of one kind: largest allowed median and worst error.
@@ -65,8 +69,14 @@ struct RealBeds {
   OwnedBed* disk = nullptr;  ///< for disk cases; needed when the plan has some
 };
 
-/// Runs every case on both. Progress goes to the error stream.
-Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds& real);
+/// Runs every case on both. Progress goes to the error stream. Without `real` nothing is measured:
+/// see measured_before.
+Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds* real);
+
+/// Fills in what an earlier run measured (its JSON), for a changed model: the kernel's figures are as
+/// good as they were. Cases that the kernel refused then are taken out. Errors: corrupt (no such text),
+/// not_found (a figure that was not measured, or with another length or other repetitions).
+Status measured_before(const Plan& plan, Report& report, const std::string& json);
 
 struct Verdict {
   std::size_t count = 0;

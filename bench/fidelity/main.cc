@@ -47,7 +47,7 @@ int main(int argc, char** argv) {
   unsigned count = 100, repetitions = 3;
   double length = 4, fail_above = 0;
   std::uint64_t seed = 1;
-  std::string out = "build/reports", name = "fidelity", only, preface, notes_file;
+  std::string out = "build/reports", name = "fidelity", only, preface, notes_file, measured;
   std::vector<std::string> families;
   bool chosen = false;
   app.add_option("--cases", count, "Cases in all: the chosen ones, then generated ones; fewer than chosen: some of each kind")
@@ -63,6 +63,9 @@ int main(int argc, char** argv) {
   app.add_option("--name", name, "What its files are called");
   app.add_option("--preface", preface, "File that the Markdown begins with")->check(CLI::ExistingFile);
   app.add_option("--notes", notes_file, "File that stands after the result")->check(CLI::ExistingFile);
+  app.add_option("--measured", measured, "JSON of an earlier run of these cases: its measurements, with new "
+                                         "predictions; needs no root")
+      ->check(CLI::ExistingFile);
   app.add_option("--fail", fail_above, "Exit with 3 when a median error is above this many percent");
   CLI11_PARSE(app, argc, argv);
 
@@ -94,17 +97,26 @@ int main(int argc, char** argv) {
 
   const auto simulated = make_simulated_bed();
   if (!simulated) return std::fprintf(stderr, "fidelity: %s\n", simulated.error().message().c_str()), 1;
-  const auto real = make_real_bed(RealDisk::plain);
-  if (!real) return std::fprintf(stderr, "fidelity: %s\n", real.error().message().c_str()), 1;
-  std::unique_ptr<OwnedBed> disk;
-  if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
-        return item.family == Family::io_limits || item.family == Family::io_shares;
-      })) {
-    auto made = make_real_bed(RealDisk::own);
-    if (!made) return std::fprintf(stderr, "fidelity: %s\n", made.error().message().c_str()), 1;
-    disk = std::move(*made);
+  Result<Report> report = Report{};
+  if (!measured.empty()) {
+    report = compare(plan, **simulated, nullptr);
+    if (report)
+      if (const Status filled = measured_before(plan, *report, text_of(measured)); !filled)
+        report = filled.error();
+  } else {
+    const auto real = make_real_bed(RealDisk::plain);
+    if (!real) return std::fprintf(stderr, "fidelity: %s\n", real.error().message().c_str()), 1;
+    std::unique_ptr<OwnedBed> disk;
+    if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
+          return item.family == Family::io_limits || item.family == Family::io_shares;
+        })) {
+      auto made = make_real_bed(RealDisk::own);
+      if (!made) return std::fprintf(stderr, "fidelity: %s\n", made.error().message().c_str()), 1;
+      disk = std::move(*made);
+    }
+    const RealBeds beds{**real, disk.get()};
+    report = compare(plan, **simulated, &beds);
   }
-  const auto report = compare(plan, **simulated, {**real, disk.get()});
   if (!report) return std::fprintf(stderr, "fidelity: %s\n", report.error().message().c_str()), 1;
 
   std::string heading = text_of(preface), command = "--cases " + std::to_string(count);
@@ -112,7 +124,10 @@ int main(int argc, char** argv) {
              " --repetitions " + std::to_string(repetitions);
   if (chosen) command += " --chosen";
   for (const std::string& family : families) command += " --kind " + family;
-  heading += "\nMeasured on " + describe_machine() + " with `ci/fidelity " + command + "`.\n\n![errors](" + name +
+  const std::string machine = report->machine.empty() ? describe_machine() : report->machine;
+  heading += "\nMeasured on " + machine + " with `ci/fidelity " + command + "`" +
+             (measured.empty() ? "." : "; the model has changed since, and its predictions were made anew (`--measured`).") +
+             "\n\n![errors](" + name +
              "-errors.svg)\n\n![predicted against measured](" + name + ".svg)\n";
   std::error_code ignored;  // a folder that cannot be made shows in the first file
   std::filesystem::create_directories(out, ignored);
@@ -120,7 +135,7 @@ int main(int argc, char** argv) {
   const std::string table = markdown(plan, *report, heading, text_of(notes_file));
   if (!put(folder / (name + ".md"), table) || !put(folder / (name + ".svg"), svg(*report)) ||
       !put(folder / (name + "-errors.svg"), errors_svg(*report)) ||
-      !put(folder / (name + ".json"), json(plan, *report, describe_machine())))
+      !put(folder / (name + ".json"), json(plan, *report, machine)))
     return 1;
   std::printf("%s", table.substr(table.find("\n## Result")).c_str());
   if (fail_above <= 0) return 0;

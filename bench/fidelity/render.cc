@@ -25,22 +25,6 @@ const char* unit_of(Kind kind) {
   return "";
 }
 
-const char* key_of(Kind kind) {
-  switch (kind) {
-    case Kind::share: return "share";
-    case Kind::limited_share: return "limited_share";
-    case Kind::throttled_periods: return "throttled_periods";
-    case Kind::throttled_time: return "throttled_time";
-    case Kind::oom_bytes: return "oom_bytes";
-    case Kind::victim: return "victim";
-    case Kind::io_bandwidth: return "io_bandwidth";
-    case Kind::io_operations: return "io_operations";
-    case Kind::io_share: return "io_share";
-    case Kind::slow_down: return "slow_down";
-  }
-  return "";
-}
-
 std::string number(Kind kind, double value) {
   if (kind == Kind::oom_bytes || kind == Kind::io_bandwidth) return fmt::format("{:.2f}", value / (1 << 20));
   return kind == Kind::io_operations ? fmt::format("{:.1f}", value) : fmt::format("{:.4f}", value);
@@ -58,6 +42,23 @@ bool reached(const Bar& bar, const Verdict& verdict) {
 }
 
 }  // namespace
+
+const char* key_of(Kind kind) {
+  switch (kind) {
+    case Kind::share: return "share";
+    case Kind::limited_share: return "limited_share";
+    case Kind::throttled_periods: return "throttled_periods";
+    case Kind::throttled_time: return "throttled_time";
+    case Kind::oom_bytes: return "oom_bytes";
+    case Kind::victim: return "victim";
+    case Kind::io_bandwidth: return "io_bandwidth";
+    case Kind::io_operations: return "io_operations";
+    case Kind::io_share: return "io_share";
+    case Kind::slow_down: return "slow_down";
+  }
+  return "";
+}
+
 
 std::string markdown(const Plan& plan, const Report& report, const std::string& heading,
                      const std::string& notes) {

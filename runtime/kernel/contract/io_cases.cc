@@ -258,7 +258,7 @@ CASE(a_weight_is_kept_and_checked) {
   Cgroups& cgroups = stage.kernel().cgroups();
   const std::string place = stage.quota_area();
   NEEDS(stage, io_weight, cgroups.set_io_weight(box.group, place, {100}));
-  for (const std::uint64_t value : {1, 100, 160, 1000})
+  for (const std::uint64_t value : {1U, 100U, 160U, 1000U})
     BOOST_CHECK_EQUAL(MUST(cgroups.set_io_weight(box.group, place, {value})).value, value);
   REFUSED(cgroups.set_io_weight({"nobody"}, place, {100}), not_found);
   REFUSED(cgroups.set_io_weight(box.group, place, {0}), invalid_argument);
