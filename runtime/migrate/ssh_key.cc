@@ -64,7 +64,7 @@ std::optional<std::string> decode(std::string_view text) {
 std::optional<std::string_view> take(std::string_view& bytes) {
   if (bytes.size() < 4) return std::nullopt;
   std::size_t length = 0;
-  for (int i = 0; i < 4; ++i) length = (length << 8) | static_cast<unsigned char>(bytes[i]);
+  for (std::size_t i = 0; i < 4; ++i) length = (length << 8) | static_cast<unsigned char>(bytes[i]);
   bytes.remove_prefix(4);
   if (length > bytes.size()) return std::nullopt;
   const std::string_view part = bytes.substr(0, length);

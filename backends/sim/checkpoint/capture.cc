@@ -81,7 +81,7 @@ Status check_devices(const NetNamespace& home, const std::vector<VethEnds>& devi
   for (const auto& [name, device] : home.devices) {
     if (device.kind == LinkKind::loopback) continue;
     const bool named = std::ranges::any_of(
-        devices, [&name = name](const VethEnds& ends) { return ends.inside == name; });
+        devices, [&wanted = name](const VethEnds& ends) { return ends.inside == wanted; });
     if (!named) {
       return fail(ErrorCode::invalid_argument, operation, name,
                   "the other end of this device of the container was not named");

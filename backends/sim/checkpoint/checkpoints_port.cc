@@ -232,8 +232,8 @@ class SimCheckpoints final : public Checkpoints {
   /// From now on it is known what changes.
   void watch(std::uint32_t space) const {
     for (SimProcess* process : table().members(space)) {
-      process->watch = SimProcess::Watch{table().cgroups().memory().held(process->memory),
-                                         process->program->page_writes(node().engine.now()).count};
+      process->watch = PageWatch{table().cgroups().memory().held(process->memory),
+                                 process->program->page_writes(node().engine.now()).count};
     }
   }
 

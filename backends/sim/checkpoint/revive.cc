@@ -23,7 +23,7 @@ Status check_surroundings(Node& node, const RestoreSpec& spec, const FileRoot& r
   }
   for (const auto& [name, device] : state.devices) {
     const bool named = std::ranges::any_of(
-        spec.devices, [&name = name](const VethEnds& ends) { return ends.inside == name; });
+        spec.devices, [&wanted = name](const VethEnds& ends) { return ends.inside == wanted; });
     if (!named) {
       return fail(ErrorCode::invalid_argument, kCall, name,
                   "the other end of this device of the images was not named");

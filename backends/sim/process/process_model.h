@@ -38,6 +38,16 @@ inline constexpr std::uint32_t kNodeSpace = 0;
 /// The one control file of a process that programs may write.
 inline constexpr std::string_view kOomAdjustFile = "/proc/self/oom_score_adj";
 
+/// Since the latest pre-dump: what a process held, and how much it had written.
+struct PageWatch {
+  Bytes held;
+  std::uint64_t writes = 0;
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(held.value, writes);
+  }
+};
+
 /// One process.
 struct SimProcess {
   ProcessRef ref;
@@ -59,16 +69,7 @@ struct SimProcess {
   MemoryAccountId memory = 0;
   Timer timer;
   bool queued = false;
-  /// Since the latest pre-dump: what the process held, and how much it had written.
-  struct Watch {
-    Bytes held;
-    std::uint64_t writes = 0;
-    template <typename Archive>
-    void serialize(Archive& archive) {
-      archive(held.value, writes);
-    }
-  };
-  std::optional<Watch> watch;
+  std::optional<PageWatch> watch;
   std::deque<ProcessEvent> inbox;
   ProcessStreams streams;
   std::unique_ptr<Program> program;  ///< null for commands
