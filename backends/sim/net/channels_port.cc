@@ -174,10 +174,13 @@ class SimChannel final : public Channel {
     if (item->kind != Item::Kind::tree) {
       return fail(ErrorCode::protocol, kCall, connection_->peer, "a message came instead of a tree");
     }
-    // The disk wrote while the cable brought; what it still has to do is waited for.
-    const Duration disk = charge_disk(node, item->result.sent.bytes);
-    const Duration passed = node.engine.now() - item->began;
-    TH_TRY(gate_.work(disk - passed, kCall, path));
+    // The disk wrote while the cable brought; only what it still has to do keeps it busy from now on.
+    const auto passed = static_cast<std::uint64_t>((node.engine.now() - item->began).count());
+    const UInt128 written =
+        static_cast<UInt128>(passed) * node.spec.disk_bandwidth.value / 1'000'000'000;
+    const std::uint64_t bytes = item->result.sent.bytes.value;
+    const std::uint64_t left = written < bytes ? bytes - static_cast<std::uint64_t>(written) : 0;
+    if (left > 0) TH_TRY(gate_.work(charge_disk(node, {left}), kCall, path));
     if (item->update) {
       // The end of an update is the same as that of a fresh tree; what it moved was counted.
       const FileView view(node, FileRoot{});
