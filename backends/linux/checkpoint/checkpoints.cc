@@ -34,8 +34,11 @@ namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
 constexpr const char* kInventory = "/inventory.img";
-/// Deleted files that processes have open go into the images up to this size.
-constexpr const char* kGhostLimit = "268435456";
+/// What a dump and its restore are told alike. Deleted files that processes have open go into the
+/// images up to 256 MiB.
+constexpr const char* kCommon[] = {"--manage-cgroups=soft", "--tcp-established", "--network-lock",
+                                   "nftables",              "--file-locks",      "--ghost-limit",
+                                   "268435456"};
 
 std::string read_file(const std::string& path) {
   std::ifstream stream(path);
@@ -210,16 +213,8 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
   const bool freezes = !was_frozen && spec.after == AfterDump::stay_frozen;
   if (freezes) TH_TRY(cgroups_.freeze(place.group));
 
-  Words words = {"dump",
-                 "--tree",
-                 std::to_string(init.pid),
-                 "--manage-cgroups=soft",
-                 "--tcp-established",
-                 "--network-lock",
-                 "nftables",
-                 "--file-locks",
-                 "--ghost-limit",
-                 kGhostLimit};
+  Words words = {"dump", "--tree", std::to_string(init.pid)};
+  words.insert(words.end(), std::begin(kCommon), std::end(kCommon));
   // Who watches a directory of the root (dbus, systemd) holds a handle that overlayfs does not open:
   // the name is looked for in these trees, when one is met.
   for (const char* tree : {"/etc", "/usr/share", "/usr/local", "/usr/lib", "/var", "/opt", "/srv"})
@@ -329,19 +324,8 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
   TH_ASSIGN(const ImageNotes notes, check_target(spec));
   const std::string pid_file = fmt::format("{}/{}.restored", options_.run_directory, spec.label);
   ::unlink(pid_file.c_str());
-  Words words = {"restore",
-                 "--restore-detached",
-                 "--root",
-                 spec.root,
-                 "--manage-cgroups=soft",
-                 "--tcp-established",
-                 "--network-lock",
-                 "nftables",
-                 "--file-locks",
-                 "--ghost-limit",
-                 kGhostLimit,
-                 "--pidfile",
-                 pid_file};
+  Words words = {"restore", "--restore-detached", "--root", spec.root, "--pidfile", pid_file};
+  words.insert(words.end(), std::begin(kCommon), std::end(kCommon));
   const std::string group = "/" + options_.cgroup_prefix + "/" + spec.cgroup.text;
   if (group != notes.group) words.insert(words.end(), {"--cgroup-root", group});
   if (spec.frozen) words.emplace_back("--leave-stopped");
