@@ -9,6 +9,10 @@
 #include "runtime/kernel/files.h"
 
 namespace twinhull {
+
+std::string unfinished_name(const Layout& layout, CtId id) {
+  return fmt::format("{}/.new.{}", layout.names_directory(), id.text());
+}
 namespace {
 
 constexpr std::string_view kSuffix = ".conf";
@@ -178,7 +182,7 @@ Status set_name(Kernel& kernel, const Layout& layout, CtId id, const std::string
     if (!right) {
       // Made beside and renamed: a stale link is replaced in one step. '.' first is never a
       // number, and check_name lets nobody use ".new." with a '/' in it.
-      const std::string temporary = fmt::format("{}/.new.{}", directory, id.text());
+      const std::string temporary = unfinished_name(layout, id);
       TH_TRY(files.remove(temporary));
       TH_TRY(files.make_symlink(target, temporary));
       TH_TRY(files.rename(temporary, path));

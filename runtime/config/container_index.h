@@ -39,6 +39,9 @@ Result<std::optional<CtId>> find_name(Kernel& kernel, const Layout& layout,
 /// All valid names, by name.
 Result<std::map<std::string, CtId>> list_names(Kernel& kernel, const Layout& layout);
 
+/// Where set_name makes a link before it replaces another. One that is left there is nobody's.
+std::string unfinished_name(const Layout& layout, CtId id);
+
 /// Makes `name` the only name of `id`, durable; an empty name removes it. The NAME key of CTID.conf
 /// is the caller's. Errors: exists (exit 137: the name belongs to another container), those of
 /// check_name and Files.

@@ -139,6 +139,8 @@ Status recover(Context& context, CtId id) {
   } else if (*intent) {
     context.reporter.detail("Recovering from an interrupted " + (*intent)->operation);
     TH_TRY(recover_by_journal(context, id, **intent));
+    // A name's link that was made, and not put in its place.
+    TH_TRY(kernel.files().remove(unfinished_name(context.layout(), id)));
     TH_TRY(clear_intent(kernel, path, (*intent)->durable));
   }
   TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));

@@ -222,6 +222,7 @@ Result<std::unique_ptr<Player>> Player::branch() const {
   copy->rebooted_ = rebooted_;
   copy->halted_ = halted_;
   copy->life_seen_ = life_seen_;
+  copy->last_failed_ = last_failed_;
   copy->armed_cuts_ = armed_cuts_;
   copy->position_ = position_;
   return copy;
@@ -245,6 +246,7 @@ std::vector<std::string> Player::marks(const std::string& node,
 void Player::ended(const std::string& node, const std::vector<std::string>& argv,
                    const CommandEnd& end) {
   for (const std::string& mark : marks(node, argv)) mentioned_.insert(mark);
+  last_failed_ = end.killed || end.exit_code != 0;
   if (end.killed) return disturbed(node, argv);
   // Only a command that succeeded is sure to have put everything right; one that finds no such
   // container (14) has looked, too.
@@ -277,7 +279,8 @@ void Player::note_halts(const Step& step) {
              (argv[0] != "vzmigrate" || record.node == node);
     };
     const bool by_command =
-        (run != nullptr && works(run->argv, run->node)) ||
+        // A command that failed need not be why: it may have failed because the container ended.
+        (run != nullptr && !last_failed_ && works(run->argv, run->node)) ||
         std::any_of(background_.begin(), background_.end(), [&](const auto& item) {
           return !item.second.load && works(item.second.argv, item.second.node);
         });

@@ -114,6 +114,7 @@ class Player {
   std::set<std::string> mentioned_;   ///< "node container" of all commands so far
   std::set<std::string> rebooted_;    ///< nodes that were without power once
   std::set<std::pair<std::string, CtId>> halted_;  ///< init ended by itself, nobody cleaned up yet
+  bool last_failed_ = false;          ///< the latest command that ended
   std::size_t life_seen_ = 0;         ///< life records that note_halts() has seen
   std::set<std::string> armed_cuts_;  ///< nodes with an armed power cut or kill
   std::size_t position_ = 0;
