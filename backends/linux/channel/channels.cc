@@ -73,7 +73,10 @@ class LinuxChannels final : public Channels {
  private:
   static Status greet(Wire& wire, const std::string& service, Duration deadline) {
     constexpr auto kOperation = "channels.connect";
-    TH_TRY(wire.send(FrameType::hello, hello_text(service), kOperation));
+    // Who has ended already may have said something that tells more than a broken pipe.
+    if (const Status sent = wire.send(FrameType::hello, hello_text(service), kOperation);
+        !sent && sent.error().code != ErrorCode::connection_lost)
+      return sent;
     TH_ASSIGN(const Frame frame, wire.receive(deadline - steady_now(), kOperation));
     if (frame.type != FrameType::hello_reply) {
       return fail(ErrorCode::protocol, kOperation, wire.peer(),
