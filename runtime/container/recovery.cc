@@ -48,11 +48,6 @@ Result<Effect> unmount_leftover(Context& context, CtId id) {
   return Effect::changed;
 }
 
-bool says_yes(const Intent& intent, const char* fact) {
-  const auto found = intent.facts.find(fact);
-  return found != intent.facts.end() && found->second == "yes";
-}
-
 /// The name's link follows the configuration, whichever of the two was written.
 Status restore_name(Context& context, CtId id) {
   const Result<CtSettings> settings =
@@ -157,6 +152,11 @@ Status recover(Context& context, CtId id) {
 }
 
 }  // namespace
+
+bool says_yes(const Intent& intent, const char* fact) {
+  const auto found = intent.facts.find(fact);
+  return found != intent.facts.end() && found->second == "yes";
+}
 
 Result<Effect> tear_down(Context& context, CtId id, bool unmount) {
   Kernel& kernel = context.kernel();

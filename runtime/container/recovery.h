@@ -17,4 +17,7 @@ Status recover_container(Context& context, CtId id);
 /// no error. Effect::none when there was nothing.
 Result<Effect> tear_down(Context& context, CtId id, bool unmount);
 
+/// Whether the journal notes this fact as "yes".
+bool says_yes(const Intent& intent, const char* fact);
+
 }  // namespace twinhull::container

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/config/container_index.h"
+#include "runtime/container/recovery.h"
 #include "runtime/container/resume.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/host.h"
@@ -12,6 +13,8 @@
 
 namespace twinhull::migrate {
 namespace {
+
+using container::says_yes;
 
 constexpr Duration kConnectTimeout = seconds(30);
 constexpr Duration kAnswerTimeout = seconds(120);
@@ -52,11 +55,6 @@ void forget(container::Context& context, const std::string& token, Channel& chan
   if (const auto answer = ask(channel, question, kAnswerTimeout, peer); !answer) {
     context.reporter.detail("the receipt stays at the destination: " + answer.error().message());
   }
-}
-
-bool says_yes(const Intent& intent, const std::string& name) {
-  const auto found = intent.facts.find(name);
-  return found != intent.facts.end() && found->second == "yes";
 }
 
 Status recover(container::Context& context, CtId id, const Intent& intent) {
