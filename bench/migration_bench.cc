@@ -1,10 +1,12 @@
 // Migrations between two simulated nodes, by the real vzmigrate on both ends. To reach: 1,000 a
-// second of a small container. The counters tell the simulated times beside the real ones.
+// second of a small container. The counters tell the simulated times beside the real ones, and the
+// calls that one migration makes through the seam, both ends together.
 #include <benchmark/benchmark.h>
 
 #include <memory>
 #include <string>
 
+#include "runtime/kernel/decorators/call_counter.h"
 #include "tools/vzmigrate/two_nodes.h"
 
 namespace {
@@ -31,6 +33,26 @@ std::unique_ptr<tools::TwoNodes> nodes_with_container(benchmark::State& state,
   return nodes;
 }
 
+tools::CommandEnd move(tools::TwoNodes& nodes, const std::string& options, bool out,
+                       const tools::TwoNodes::Wrap& wrap = {}) {
+  return nodes.run(out ? "n1" : "n2",
+                   "vzmigrate " + options + " -r yes " + (out ? "n2" : "n1") + " 101", wrap);
+}
+
+/// One more move, not timed, through a counter at both ends.
+void count_calls(benchmark::State& state, tools::TwoNodes& nodes, const std::string& options,
+                 bool out) {
+  CallCounter calls;
+  const auto wrap = [&calls](Kernel& kernel) { return intercept(kernel, calls); };
+  nodes.wrap_service(wrap);
+  if (const tools::CommandEnd end = move(nodes, options, out, wrap); end.code != 0) {
+    state.SkipWithError(end.text().c_str());
+    return;
+  }
+  state.counters["calls"] = static_cast<double>(calls.count().calls);
+  state.counters["syncs"] = static_cast<double>(calls.count("files.sync").calls);
+}
+
 void there_and_back(benchmark::State& state, const std::string& options) {
   const auto nodes = nodes_with_container(state, state.range(0));
   if (!nodes) return;
@@ -38,9 +60,7 @@ void there_and_back(benchmark::State& state, const std::string& options) {
   std::int64_t moves = 0;
   for (auto unused : state) {
     static_cast<void>(unused);
-    const bool out = moves % 2 == 0;
-    const tools::CommandEnd end = nodes->run(
-        out ? "n1" : "n2", "vzmigrate " + options + " -r yes " + (out ? "n2" : "n1") + " 101");
+    const tools::CommandEnd end = move(*nodes, options, moves % 2 == 0);
     if (end.code != 0) {
       state.SkipWithError(end.text().c_str());
       return;
@@ -50,6 +70,7 @@ void there_and_back(benchmark::State& state, const std::string& options) {
   state.SetItemsProcessed(moves);
   const auto each = (nodes->world().now() - begun) / std::max<std::int64_t>(moves, 1);
   state.counters["simulated_s"] = static_cast<double>(each / microseconds(1)) / 1e6;
+  count_calls(state, *nodes, options, moves % 2 == 0);
 }
 
 void Online(benchmark::State& state) {

@@ -5,7 +5,8 @@ set(text "// Generated from share/. Do not edit.\n#include \"tools/common/node_s
 set(table "constexpr ShareFile kFiles[] = {\n")
 set(index 0)
 foreach(file IN LISTS files)
-  if(file MATCHES "(^|/)\\.|~$")
+  # Units of the service manager are installed by hand, not a part of a node's configuration.
+  if(file MATCHES "(^|/)\\.|~$|\\.service$")
     continue()
   endif()
   file(READ ${SHARE}/${file} hex HEX)

@@ -179,6 +179,25 @@ scenario::Step node_command(ByteSource& source, const std::string& node, const s
   }
 }
 
+/// The node's service, for all of its containers or for one.
+scenario::Step service_command(ByteSource& source, const std::string& node, const std::string& id) {
+  static constexpr const char* verbs[] = {"start", "stop", "restart", "status"};
+  std::vector<std::string> words = {"vz", source.pick(verbs)};
+  if (source.pick(3) == 0) words.push_back(id);
+  return command(node, std::move(words));
+}
+
+/// Moves and copies on one node.
+scenario::Step local_command(ByteSource& source, const std::string& node, const std::string& id) {
+  static constexpr const char* places[] = {":103", "::/vz/elsewhere/$VEID", "::/vz/private/$VEID",
+                                           ":::/vz/there/$VEID", ":101", ""};
+  std::vector<std::string> words = {"vzmlocal"};
+  if (source.pick(3) == 0) words.push_back("-C");
+  if (source.pick(3) == 0) words.push_back("--online");
+  words.push_back(id + source.pick(places));
+  return command(node, std::move(words));
+}
+
 /// Suspend, resume and pause, whole and in their parts.
 scenario::Step state_command(ByteSource& source, const std::string& node, const std::string& id) {
   static constexpr const char* lines[][3] = {{"suspend", "", ""},
@@ -211,6 +230,9 @@ scenario::Step migration(ByteSource& source, const std::string& node, const std:
                                             {"--online", "--auto-converge"},
                                             {"--online", "--require-realtime"},
                                             {"--online", "-s"},
+                                            {"--online", "--lazy"},
+                                            {"--online", "--lazy"},
+                                            {"--lazy", "-s"},
                                             {"--check", "--online"}};
   static constexpr const char* rests[][2] = {
       {"", ""}, {"-r", "no"}, {"-r", "yes"}, {"--keep-dst", ""}, {"--new-id", "103"}};
@@ -228,7 +250,9 @@ scenario::Step migration(ByteSource& source, const std::string& node, const std:
 scenario::Step next_command(ByteSource& source) {
   const std::string node = source.pick(kNodes);
   const std::string id = source.pick(kContainers);
-  switch (source.pick(22)) {
+  switch (source.pick(25)) {
+    case 22: return service_command(source, node, id);
+    case 23: return local_command(source, node, id);
     case 0: return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox"});
     case 1:
       return command(node, {"vzctl", "create", "103", "--ostemplate", "busybox", "--ipadd",

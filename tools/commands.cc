@@ -22,6 +22,9 @@ CommandFunction find_command(std::string_view name) {
   if (name == "vzubc") return &vzubc;
   if (name == "vzasysd") return &vzasysd;
   if (name == "vzstat") return &vzstat;
+  if (name == "vzhwcalc") return &vzhwcalc;
+  if (name == "vzp2v") return &vzp2v;
+  if (name == "vz") return &vz;
   return nullptr;
 }
 

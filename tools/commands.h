@@ -21,7 +21,12 @@ int vzmpipe(Session& session, std::span<const std::string> argv);
 int vzmsetkey(Session& session, std::span<const std::string> argv);
 int vzubc(Session& session, std::span<const std::string> argv);
 int vzasysd(Session& session, std::span<const std::string> argv);
+int vz(Session& session, std::span<const std::string> argv);
 int vzstat(Session& session, std::span<const std::string> argv);
+
+// Physical servers that become containers (spec F9.4-F9.8).
+int vzhwcalc(Session& session, std::span<const std::string> argv);
+int vzp2v(Session& session, std::span<const std::string> argv);
 
 // Configurations (spec F4.34-F4.38) and what was promised by them.
 int vzsplit(Session& session, std::span<const std::string> argv);

@@ -10,6 +10,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include "backends/linux/contract_machine.h"
 #include "backends/linux/linux_kernel.h"
@@ -22,16 +24,29 @@ namespace ut = boost::unit_test;
 using namespace twinhull;
 
 // The serving end: this program, started by the channel of the node under test.
-int serve(const std::string& service) {
+int serve(const std::string& service, const std::string& top) {
   auto names = contract::service_names();
-  names.emplace_back(contract::kVanish);
+  for (const std::string_view name : {contract::kVanish, contract::kTreeVanish})
+    names.emplace_back(name);
   auto channel = linux_backend::serve_standard_streams(names);
   if (!channel) {
     fmt::print(stderr, "{}\n", channel.error().message());
     return 1;
   }
   if (service == contract::kVanish) std::_Exit(3);  // in the middle: nothing is closed in order
-  const Status served = contract::run_service(service, **channel);
+  if (service == contract::kTreeVanish) {
+    std::thread([] {
+      std::this_thread::sleep_for(contract::kVanishAfter);
+      std::_Exit(3);
+    }).detach();
+  }
+  const bool vanishes = service == contract::kTreeVanish;
+  auto node = linux_backend::ContractMachine::open_peer(top);
+  if (!node) {
+    fmt::print(stderr, "{}\n", node.error().message());
+    return 1;
+  }
+  const Status served = contract::run_service(vanishes ? "tree-sink" : service, **channel, **node);
   if (!served) fmt::print(stderr, "{}: {}\n", service, served.error().message());
   return served ? 0 : 1;
 }
@@ -68,7 +83,8 @@ bool register_cases() {
 
 int main(int argc, char** argv) {
   const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
-  if (arguments.size() == 3 && std::string(arguments[1]) == "--serve") return serve(arguments[2]);
+  if (arguments.size() == 4 && std::string(arguments[1]) == "--serve")
+    return serve(arguments[2], arguments[3]);
   std::error_code error;
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   auto made = linux_backend::ContractMachine::set_up(self.string(), TWINHULL_VZLOAD);

@@ -59,6 +59,21 @@ void remove_groups(const fs::path& group) {
   ::rmdir(group.c_str());
 }
 
+/// Of the control groups of both nodes.
+std::string prefix_of(const std::string& top) {
+  return "twinhull-" + fs::path(top).filename().string().substr(3);
+}
+
+NodeOptions node_options(const std::string& top, const std::string& self, const std::string& name) {
+  NodeOptions options;
+  options.name = "th-" + name;
+  options.run_directory = top + "/" + name + "/run";
+  options.cgroup_prefix = prefix_of(top) + "/" + name;
+  options.data_directory = top + "/quota";
+  options.peers["th-peer"] = {self, "--serve", "{service}", top};
+  return options;
+}
+
 /// Who holds CAP_SYS_RESOURCE is not bound by a hard limit of ext4 (capabilities(7)). Containers never
 /// hold it; here the cases themselves write into the trees.
 Status leave_quota_to_the_kernel() {
@@ -112,7 +127,7 @@ ContractMachine::ContractMachine(std::string top, std::string self, std::string 
     : top_(std::move(top)),
       self_(std::move(self)),
       disk_(std::move(disk)),
-      prefix_("twinhull-" + fs::path(top_).filename().string().substr(3)) {}
+      prefix_(prefix_of(top_)) {}
 
 Result<std::unique_ptr<ContractMachine>> ContractMachine::set_up(const std::string& self,
                                                                  const std::string& vzload) {
@@ -215,19 +230,13 @@ Status ContractMachine::choose_scheduler() {
   return {};
 }
 
-NodeOptions ContractMachine::options(const std::string& name) const {
-  NodeOptions options;
-  options.name = "th-" + name;
-  options.run_directory = top_ + "/" + name + "/run";
-  options.cgroup_prefix = prefix_ + "/" + name;
-  options.data_directory = top_ + "/quota";
-  options.peers["th-peer"] = {self_, "--serve", "{service}"};
-  return options;
+Result<std::unique_ptr<Kernel>> ContractMachine::open_peer(const std::string& top) {
+  return open_kernel(node_options(top, {}, "peer"), make_channels);
 }
 
 Result<std::unique_ptr<contract::ContractStage>> ContractMachine::make_stage() {
-  TH_ASSIGN(auto kernel, open_kernel(options("node"), make_channels));
-  TH_ASSIGN(auto peer, open_kernel(options("peer"), make_channels));
+  TH_ASSIGN(auto kernel, open_kernel(node_options(top_, self_, "node"), make_channels));
+  TH_ASSIGN(auto peer, open_kernel(node_options(top_, self_, "peer"), make_channels));
   return std::make_unique<LinuxStage>(std::move(kernel), std::move(peer), top_);
 }
 
@@ -259,7 +268,7 @@ std::vector<std::string> ContractMachine::leftovers() const {
   for (const char* directory : {"/node/run", "/peer/run"})
     for (const auto& entry : fs::recursive_directory_iterator(top_ + directory, ignored))
       // The log of the latest failed dump or restore stays on purpose.
-      if (entry.is_regular_file(ignored) && entry.path().extension() != ".lock" &&
+      if (!entry.is_directory(ignored) && entry.path().extension() != ".lock" &&
           !entry.path().filename().string().starts_with("criu-"))
         found.push_back("record " + entry.path().string());
   // A fresh /sys shows the devices of this network namespace; /proc/net does so in any case.

@@ -16,12 +16,14 @@ namespace twinhull::linux_backend {
 class ContractMachine {
  public:
   /// Enters new namespaces with the calling thread, makes a file system with quota on a loop device
-  /// and a template tree from busybox and `vzload`. `self` is run as `self --serve SERVICE` for
-  /// peers. The file system is the one that TWINHULL_CONTRACT_DISK names: btrfs (the default), ext4
+  /// and a template tree from busybox and `vzload`. `self` is run as `self --serve SERVICE TOP`
+  /// for peers. The file system is the one that TWINHULL_CONTRACT_DISK names: btrfs (the default), ext4
   /// or xfs with project quota; with ext4 the calling thread gives CAP_SYS_RESOURCE up.
   /// Errors: not_permitted (not root), not_found (busybox), failed (a tool), invalid_argument.
   static Result<std::unique_ptr<ContractMachine>> set_up(const std::string& self,
                                                          const std::string& vzload);
+  /// The peer's node of a machine that another process has set up at `top`, for its services.
+  static Result<std::unique_ptr<Kernel>> open_peer(const std::string& top);
   /// Takes everything down, whatever happened before.
   ~ContractMachine();
   ContractMachine(const ContractMachine&) = delete;
@@ -39,7 +41,6 @@ class ContractMachine {
   Status make_template(const std::string& vzload);
   Status make_quota_area();
   Status choose_scheduler();
-  [[nodiscard]] NodeOptions options(const std::string& name) const;
 
   const std::string top_;  ///< "/tmp/th-contract-XXXXXX"
   const std::string self_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,6 +50,9 @@ struct NodeOptions {
   bool proc_view = false;
   /// The program criu; empty = searched for (checkpoint/criu.h).
   std::string criu;
+  /// Grows by every byte that channels of this kernel send, for those who watch from another process.
+  /// nullptr = nobody. Outlives the kernel.
+  std::atomic<std::uint64_t>* sent = nullptr;
   /// Set (by a signal handler) when the command shall stop: the blocking call in progress, or the
   /// next one, takes the wish, clears it and gives `interrupted` once. nullptr = never. Outlives
   /// the kernel.

@@ -1,13 +1,16 @@
 #include "backends/linux/run_tool.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <utility>
 
 #include "backends/linux/errno_error.h"
 #include "backends/linux/unique_fd.h"
@@ -72,7 +75,8 @@ std::string ToolOutcome::last_line() const {
   return last_line_of(output);
 }
 
-Result<ToolOutcome> run_tool(const std::vector<std::string>& argv, std::string_view operation) {
+Result<RunningTool> RunningTool::start(const std::vector<std::string>& argv,
+                                      std::string_view operation) {
   const std::string program = find_program(argv.front());
   if (program.empty()) {
     return fail(ErrorCode::not_supported, operation, argv.front(), "there is no such program")
@@ -98,24 +102,58 @@ Result<ToolOutcome> run_tool(const std::vector<std::string>& argv, std::string_v
                                       arguments.data(), variables);
       error != 0)
     return system_error(operation, program, error, "cannot start the program");
-  out.reset();
+  return RunningTool(program, operation, child, std::move(in));
+}
 
-  ToolOutcome outcome;
+RunningTool::RunningTool(std::string program, std::string_view operation, int child, UniqueFd said)
+    : program_(std::move(program)), operation_(operation), child_(child), said_(std::move(said)) {}
+
+RunningTool::RunningTool(RunningTool&& other) noexcept
+    : program_(std::move(other.program_)),
+      operation_(std::move(other.operation_)),
+      child_(std::exchange(other.child_, 0)),
+      said_(std::move(other.said_)),
+      outcome_(std::move(other.outcome_)) {}
+
+RunningTool::~RunningTool() {
+  if (child_ != 0) static_cast<void>(finish());
+}
+
+void RunningTool::read_some() {
   std::array<char, 4096> buffer;
-  for (;;) {
-    const ssize_t count = ::read(in.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;  // a pipe's read fails in no other way
-    outcome.output.append(buffer.data(), static_cast<std::size_t>(count));
-    if (outcome.output.size() > 2 * kMostOutput)
-      outcome.output.erase(0, outcome.output.size() - kMostOutput);
+  const ssize_t count = ::read(said_.get(), buffer.data(), buffer.size());
+  if (count < 0 && errno == EINTR) return;
+  if (count <= 0) {  // a pipe's read fails in no other way
+    said_.reset();
+    return;
   }
+  outcome_.output.append(buffer.data(), static_cast<std::size_t>(count));
+  if (outcome_.output.size() > 2 * kMostOutput)
+    outcome_.output.erase(0, outcome_.output.size() - kMostOutput);
+}
+
+bool RunningTool::has_ended(Duration at_most) {
+  if (!said_) return true;
+  pollfd polled{said_.get(), POLLIN, 0};
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(at_most).count();
+  if (::poll(&polled, 1, static_cast<int>(wait)) > 0) read_some();
+  return !said_;
+}
+
+Result<ToolOutcome> RunningTool::finish() {
+  while (said_) read_some();
   int status = 0;
+  const int child = std::exchange(child_, 0);
   while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return system_error(operation, program, errno, "cannot wait for it");
+    if (errno != EINTR) return system_error(operation_, program_, errno, "cannot wait for it");
   }
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
+  outcome_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return std::move(outcome_);
+}
+
+Result<ToolOutcome> run_tool(const std::vector<std::string>& argv, std::string_view operation) {
+  TH_ASSIGN(RunningTool tool, RunningTool::start(argv, operation));
+  return tool.finish();
 }
 
 Status run_tool_well(const std::vector<std::string>& argv, std::string_view operation,

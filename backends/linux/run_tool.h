@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/linux/unique_fd.h"
 #include "runtime/kernel/result.h"
+#include "runtime/kernel/units.h"
 
 namespace twinhull::linux_backend {
 
@@ -15,6 +17,32 @@ struct ToolOutcome {
   std::string output;
   /// Last line that is not empty: what a tool says last is mostly why it failed.
   [[nodiscard]] std::string last_line() const;
+};
+
+/// A tool that runs beside its caller.
+class RunningTool {
+ public:
+  /// As run_tool.
+  static Result<RunningTool> start(const std::vector<std::string>& argv, std::string_view operation);
+  RunningTool(RunningTool&& other) noexcept;
+  RunningTool& operator=(RunningTool&&) = delete;
+  /// Waits for its end.
+  ~RunningTool();
+
+  /// Whether it has said its last word; waits for that, for at most so long.
+  bool has_ended(Duration at_most);
+  /// Waits for its end. Call it once. Errors: those of waitpid(2).
+  Result<ToolOutcome> finish();
+
+ private:
+  RunningTool(std::string program, std::string_view operation, int child, UniqueFd said);
+  void read_some();
+
+  std::string program_;
+  std::string operation_;
+  int child_ = 0;  ///< 0 = reaped
+  UniqueFd said_;  ///< empty at its end
+  ToolOutcome outcome_;
 };
 
 /// Runs `argv` with an empty input, the C locale and the system's directories as PATH, and waits.

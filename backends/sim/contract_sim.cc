@@ -58,12 +58,24 @@ class SimStage : public contract::ContractStage {
 
   Status serve_contract_services() override {
     for (const std::string& name : contract::service_names())
-      world_.set_service(name, [name](Kernel&, Channel& channel) {
+      world_.set_service(name, [name](Kernel& node, Channel& channel) {
         // What a service could not do shows at the other end of its channel.
-        if (const Status served = contract::run_service(name, channel); !served) channel.close();
+        if (const Status served = contract::run_service(name, channel, node); !served) channel.close();
       });
     world_.set_service(std::string(contract::kVanish), [this](Kernel&, Channel&) {
       if (const Status off = world_.power_off("n2"); !off) BOOST_ERROR(off.error().message());
+    });
+    world_.set_service(std::string(contract::kTreeVanish), [this](Kernel& node, Channel& channel) {
+      const auto cut = world_.start("n1", "cut", [this](Kernel& kernel) {
+        const Status slept = kernel.clock().sleep(contract::kVanishAfter);
+        const Status off = slept ? world_.power_off("n2") : slept;
+        const Status on = off ? world_.power_on("n2") : off;
+        if (!on) BOOST_ERROR(on.error().message());
+        return 0;
+      });
+      if (!cut) BOOST_ERROR(cut.error().message());
+      // The power goes before it can end well.
+      static_cast<void>(contract::run_service("tree-sink", channel, node));
     });
     return {};
   }

@@ -88,6 +88,9 @@ struct WorldState {
   std::vector<Cable> cables;
   std::map<std::string, ServiceBody> services;
   std::vector<LifeEvent> life_events;
+  /// Counts what can open or close a way through the network (NetModel::changed, boots): who has
+  /// found a way need not look for it again until then. Not saved.
+  std::uint64_t network_changes = 0;
 
   /// nullptr when there is no such node.
   [[nodiscard]] Node* find_node(std::string_view name) const;

@@ -208,6 +208,14 @@ std::optional<int> World::result(CommandId command) const {
   return found == impl_->commands.end() ? std::nullopt : found->second.result;
 }
 
+Result<ProcessRef> World::process_of(CommandId command) const {
+  const auto found = impl_->commands.find(command);
+  if (found == impl_->commands.end())
+    return fail(ErrorCode::not_found, "world.process_of", std::to_string(command),
+                "no such command was started");
+  return found->second.process;
+}
+
 Result<int> World::finish(CommandId command, Duration at_most) {
   const auto found = impl_->commands.find(command);
   const std::string name = std::to_string(command);
@@ -258,6 +266,24 @@ Status World::kill(CommandId command) {
   Node& node = *impl_->state.nodes[found->second.node];
   if (node.powered) node.processes->end_command(found->second.process);
   engine.drain_killed();
+  return {};
+}
+
+Status World::kill_caller() {
+  Engine& engine = impl_->state.engine;
+  Fiber* fiber = engine.current();
+  if (fiber == nullptr) {
+    return fail(ErrorCode::not_found, "world.kill_caller", "",
+                "no command or service runs this code");
+  }
+  for (auto& [id, command] : impl_->commands) {
+    if (command.result || command.fiber != fiber->id) continue;
+    impl_->end_command(id, kKilledResult);
+    Node& node = *impl_->state.nodes[command.node];
+    if (node.powered) node.processes->end_command(command.process);
+  }
+  // A service's process ends with its body, which no longer lets time pass.
+  engine.kill(*fiber);
   return {};
 }
 

@@ -11,6 +11,7 @@
 
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/kernel.h"
+#include "runtime/kernel/processes.h"
 #include "runtime/kernel/result.h"
 #include "runtime/kernel/units.h"
 
@@ -28,6 +29,7 @@ struct NodeSpec {
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
   std::uint64_t disk_iops = 20'000;     ///< operations a second, at least 1
+  bool lazy_pages = true;               ///< its kernel has Feature::lazy_pages
   /// NUMA nodes, 1…cpus. CPUs are spread over them in equal runs; where a page lies is not modelled.
   std::uint32_t memory_nodes = 1;
   [[nodiscard]] std::uint32_t memory_node_of(std::uint32_t cpu) const {
@@ -97,6 +99,9 @@ class World {
   Result<CommandId> start(const std::string& node, std::string command_line, CommandBody body);
   /// Exit code once the command has ended, std::nullopt before.
   [[nodiscard]] std::optional<int> result(CommandId command) const;
+  /// The process that the command is, alive or ended: for those who wait for it as one command does
+  /// for another. Errors: not_found.
+  Result<ProcessRef> process_of(CommandId command) const;
   /// Runs the world until the command has ended. Errors: timed_out (virtual time), not_found.
   Result<int> finish(CommandId command, Duration at_most);
   /// Ctrl-C for a command: its blocking calls give `interrupted` once.
@@ -104,6 +109,9 @@ class World {
   /// kill -9 for a command: none of its code runs any more, as if its process vanished; kernel
   /// calls of it that follow give node_down and have no effect.
   Status kill(CommandId command);
+  /// The same for the command or service whose code makes this call: it is broken off there, and
+  /// what it still does has no effect. Errors: not_found (no command or service runs this code).
+  Status kill_caller();
   /// Runs everything that is due within `length` and moves the clock, at most by time_left().
   void advance(Duration length);
   /// How far the clock can still go: a world lasts 200 years.

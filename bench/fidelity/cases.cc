@@ -43,7 +43,7 @@ GroupPlan around(std::string path, std::uint64_t shares, std::optional<CpuQuota>
 }
 
 MemoryStep grow(std::string label, std::string bytes, Duration then) {
-  return {std::move(label), {"memory", "--grow", std::move(bytes), "--hold", "60"}, then};
+  return {std::move(label), {"memory", "--grow", std::move(bytes), "--hold", "100000"}, then};
 }
 
 }  // namespace

@@ -26,7 +26,8 @@ struct GroupPlan {
   std::vector<LoadPlan> loads;
 };
 
-/// One `vzload` process of a memory case, and how long nothing else happens afterwards.
+/// One `vzload` process of a memory case. The next one starts when it has ended, or memory has not changed
+/// for `then`.
 struct MemoryStep {
   std::string label;
   std::vector<std::string> arguments;

@@ -53,6 +53,8 @@ struct Report {
   /// Cases that the real kernel refused, with its reason; the simulator was not asked.
   std::vector<std::pair<std::string, std::string>> refused;
   std::string machine;  ///< where an earlier run measured; empty = here, now
+  std::string anew;     ///< what was measured again after that, and where
+  void add(Report other);  ///< of other cases, measured here
 };
 
 /// The bars of one kind: largest allowed median and worst error.
@@ -73,10 +75,11 @@ struct RealBeds {
 /// see measured_before.
 Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds* real);
 
-/// Fills in what an earlier run measured (its JSON), for a changed model: the kernel's figures are as
-/// good as they were. Cases that the kernel refused then are taken out. Errors: corrupt (no such text),
-/// not_found (a figure that was not measured, or with another length or other repetitions).
-Status measured_before(const Plan& plan, Report& report, const std::string& json);
+/// Fills in what earlier runs measured (their JSON), for a changed model: the kernel's figures are as good
+/// as they were. Of a case that several have, the last one counts. Cases that were refused then are taken
+/// out. Errors: corrupt (no such text), not_found (a figure that was not measured, or with another length
+/// or other repetitions).
+Status measured_before(const Plan& plan, Report& report, const std::vector<std::string>& runs);
 
 struct Verdict {
   std::size_t count = 0;

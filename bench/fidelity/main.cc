@@ -22,10 +22,19 @@ bool put(const std::filesystem::path& path, const std::string& text) {
   return static_cast<bool>(stream);
 }
 
+const std::vector<std::string> kFamilies = {"weights",   "limits",    "memory",
+                                            "slow-down", "io-limits", "io-shares"};
+
 std::string text_of(const std::string& file) {
   if (file.empty()) return {};
   std::ifstream stream(file);
   return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::vector<std::string> texts_of(const std::vector<std::string>& files) {
+  std::vector<std::string> texts;
+  for (const std::string& file : files) texts.push_back(text_of(file));
+  return texts;
 }
 
 const char* family_name(Family family) {
@@ -40,6 +49,22 @@ const char* family_name(Family family) {
   return "";
 }
 
+bool named_in(const Case& item, const std::vector<std::string>& texts) {
+  return std::ranges::any_of(texts, [&](const auto& text) { return item.name.find(text) != std::string::npos; });
+}
+
+Result<Report> measure_now(const Plan& plan, OwnedBed& simulated) {
+  TH_ASSIGN(const auto real, make_real_bed(RealDisk::plain));
+  std::unique_ptr<OwnedBed> disk;
+  if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
+        return item.family == Family::io_limits || item.family == Family::io_shares;
+      })) {
+    TH_ASSIGN(disk, make_real_bed(RealDisk::own));
+  }
+  const RealBeds beds{*real, disk.get()};
+  return compare(plan, simulated, &beds);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -47,25 +72,28 @@ int main(int argc, char** argv) {
   unsigned count = 100, repetitions = 3;
   double length = 4, fail_above = 0;
   std::uint64_t seed = 1;
-  std::string out = "build/reports", name = "fidelity", only, preface, notes_file, measured;
-  std::vector<std::string> families;
+  std::string out = "build/reports", name = "fidelity", preface, notes_file;
+  std::vector<std::string> families, anew, only, measured;
   bool chosen = false;
   app.add_option("--cases", count, "Cases in all: the chosen ones, then generated ones; fewer than chosen: some of each kind")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--seconds", length, "Length of one measurement, at least")->check(CLI::Range(0.1, 600.0));
   app.add_option("--seed", seed, "Of the generated cases");
   app.add_option("--repetitions", repetitions, "Measurements of each CPU case")->check(CLI::Range(1, 100));
-  app.add_option("--only", only, "Only cases whose name contains this");
+  app.add_option("--only", only, "Only cases whose names contain one of these");
   app.add_flag("--chosen", chosen, "No generated cases");
   app.add_option("--kind", families, "Only cases of these kinds")
-      ->check(CLI::IsMember({"weights", "limits", "memory", "slow-down", "io-limits", "io-shares"}));
+      ->check(CLI::IsMember(kFamilies));
   app.add_option("--out", out, "Folder for the report: Markdown, JSON and two plots");
   app.add_option("--name", name, "What its files are called");
   app.add_option("--preface", preface, "File that the Markdown begins with")->check(CLI::ExistingFile);
   app.add_option("--notes", notes_file, "File that stands after the result")->check(CLI::ExistingFile);
-  app.add_option("--measured", measured, "JSON of an earlier run of these cases: its measurements, with new "
-                                         "predictions; needs no root")
+  app.add_option("--measured", measured, "JSON of an earlier run of these cases, or of several runs of some of "
+                                         "them: their measurements, with new predictions; needs no root")
       ->check(CLI::ExistingFile);
+  app.add_option("--anew", anew, "With --measured: cases of these kinds, or whose names contain one of these "
+                                 "texts, are measured now; needs root")
+      ->needs("--measured");
   app.add_option("--fail", fail_above, "Exit with 3 when a median error is above this many percent");
   CLI11_PARSE(app, argc, argv);
 
@@ -83,7 +111,7 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; !chosen && plan.cases.size() < count; ++i)
     plan.cases.push_back(i % 5 == 4 ? generated_io_case(seed, i) : generated_cpu_case(seed, i));
   if (!only.empty())
-    std::erase_if(plan.cases, [&](const Case& item) { return item.name.find(only) == std::string::npos; });
+    std::erase_if(plan.cases, [&](const Case& item) { return !named_in(item, only); });
   if (!families.empty())
     std::erase_if(plan.cases, [&](const Case& item) {
       return std::find(families.begin(), families.end(), family_name(item.family)) == families.end();
@@ -97,25 +125,30 @@ int main(int argc, char** argv) {
 
   const auto simulated = make_simulated_bed();
   if (!simulated) return std::fprintf(stderr, "fidelity: %s\n", simulated.error().message().c_str()), 1;
+  const auto is_anew = [&](const Case& item) {
+    return measured.empty() || named_in(item, anew) ||
+           std::find(anew.begin(), anew.end(), family_name(item.family)) != anew.end();
+  };
+  for (const std::string& text : anew)
+    if (std::ranges::find(kFamilies, text) == kFamilies.end() &&
+        std::ranges::none_of(plan.cases, [&](const Case& item) { return named_in(item, {text}); }))
+      return std::fprintf(stderr, "fidelity: --anew %s: neither a kind nor part of a case's name\n", text.c_str()), 1;
+  Plan now = plan, before = plan;
+  std::erase_if(now.cases, [&](const Case& item) { return !is_anew(item); });
+  std::erase_if(before.cases, is_anew);
   Result<Report> report = Report{};
-  if (!measured.empty()) {
-    report = compare(plan, **simulated, nullptr);
+  if (!before.cases.empty()) {
+    report = compare(before, **simulated, nullptr);
     if (report)
-      if (const Status filled = measured_before(plan, *report, text_of(measured)); !filled)
+      if (const Status filled = measured_before(before, *report, texts_of(measured)); !filled)
         report = filled.error();
-  } else {
-    const auto real = make_real_bed(RealDisk::plain);
-    if (!real) return std::fprintf(stderr, "fidelity: %s\n", real.error().message().c_str()), 1;
-    std::unique_ptr<OwnedBed> disk;
-    if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
-          return item.family == Family::io_limits || item.family == Family::io_shares;
-        })) {
-      auto made = make_real_bed(RealDisk::own);
-      if (!made) return std::fprintf(stderr, "fidelity: %s\n", made.error().message().c_str()), 1;
-      disk = std::move(*made);
-    }
-    const RealBeds beds{**real, disk.get()};
-    report = compare(plan, **simulated, &beds);
+  }
+  if (report && !now.cases.empty()) {
+    auto fresh = measure_now(now, **simulated);
+    if (fresh)
+      report->add(std::move(*fresh));
+    else
+      report = fresh.error();
   }
   if (!report) return std::fprintf(stderr, "fidelity: %s\n", report.error().message().c_str()), 1;
 
@@ -124,9 +157,12 @@ int main(int argc, char** argv) {
              " --repetitions " + std::to_string(repetitions);
   if (chosen) command += " --chosen";
   for (const std::string& family : families) command += " --kind " + family;
+  std::string again;
+  for (const std::string& text : anew) again += (again.empty() ? "measured anew on " + describe_machine() + ": " : ", ") + text;
+  if (!again.empty()) report->anew += (report->anew.empty() ? "" : "; ") + again;
   const std::string machine = report->machine.empty() ? describe_machine() : report->machine;
   heading += "\nMeasured on " + machine + " with `ci/fidelity " + command + "`" +
-             (measured.empty() ? "." : "; the model has changed since, and its predictions were made anew (`--measured`).") +
+             (measured.empty() ? "." : "; the model has changed since, and its predictions were made anew (`--measured`)" + (report->anew.empty() ? "" : "; " + report->anew) + ".") +
              "\n\n![errors](" + name +
              "-errors.svg)\n\n![predicted against measured](" + name + ".svg)\n";
   std::error_code ignored;  // a folder that cannot be made shows in the first file

@@ -2,31 +2,57 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <tuple>
 
 #include "bench/fidelity/compare.h"
 
 namespace twinhull::fidelity {
 
-Status measured_before(const Plan& plan, Report& report, const std::string& text) {
-  const auto wrong = [](ErrorCode code, const std::string& object, std::string_view why) {
-    return fail(code, "fidelity.measured", object, why);
-  };
+namespace {
+
+Error wrong(ErrorCode code, const std::string& object, std::string_view why) {
+  return fail(code, "fidelity.measured", object, why);
+}
+
+using Rows = std::map<std::tuple<std::string, std::string, std::string>, nlohmann::json>;
+
+/// What one run measured, in place of what an earlier one had of the same cases.
+Status add_run(const nlohmann::json& root, const Plan& plan, Report& report, Rows& rows) {
+  if (root.at("seconds").get<double>() != std::chrono::duration<double>(plan.length).count() ||
+      root.at("repetitions").get<unsigned>() != plan.repetitions)
+    return wrong(ErrorCode::not_found, "the earlier run", "had another length or other repetitions");
+  std::set<std::string> measured;
+  for (const auto& row : root.at("figures")) measured.insert(row.at("case").get<std::string>());
+  const auto refused = root.at("refused").get<decltype(report.refused)>();
+  for (const auto& [name, why] : refused) measured.insert(name);
+  std::erase_if(rows, [&](const auto& row) { return measured.contains(std::get<0>(row.first)); });
+  std::erase_if(report.disturbed, [&](const std::string& name) { return measured.contains(name); });
+  std::erase_if(report.refused, [&](const auto& entry) { return measured.contains(entry.first); });
+  for (const auto& row : root.at("figures"))
+    rows[{row.at("case"), row.at("group"), row.at("figure")}] = row;
+  report.measurements += root.at("measurements").get<unsigned>();
+  report.discarded += root.at("discarded").get<unsigned>();
+  std::ranges::copy(root.at("disturbed").get<std::vector<std::string>>(),
+                    std::back_inserter(report.disturbed));
+  std::ranges::copy(refused, std::back_inserter(report.refused));
+  if (const std::string anew = root.value("anew", ""); !anew.empty())
+    report.anew += (report.anew.empty() ? "" : "; ") + anew;
+  const std::string machine = root.at("machine");
+  if (report.machine.find(machine) == std::string::npos)
+    report.machine += (report.machine.empty() ? "" : " and ") + machine;
+  return {};
+}
+
+}  // namespace
+
+Status measured_before(const Plan& plan, Report& report, const std::vector<std::string>& runs) {
   try {
-    const auto root = nlohmann::json::parse(text);
-    if (root.at("seconds").get<double>() != std::chrono::duration<double>(plan.length).count() ||
-        root.at("repetitions").get<unsigned>() != plan.repetitions)
-      return wrong(ErrorCode::not_found, "the earlier run", "had another length or other repetitions");
-    std::map<std::tuple<std::string, std::string, std::string>, nlohmann::json> rows;
-    for (const auto& row : root.at("figures"))
-      rows[{row.at("case"), row.at("group"), row.at("figure")}] = row;
-    report.measurements = root.at("measurements");
-    report.machine = root.at("machine");
-    report.discarded = root.at("discarded");
-    report.disturbed = root.at("disturbed").get<std::vector<std::string>>();
-    report.refused = root.at("refused").get<decltype(report.refused)>();
+    Rows rows;
+    for (const std::string& run : runs) TH_TRY(add_run(nlohmann::json::parse(run), plan, report, rows));
     std::erase_if(report.figures, [&](const Figure& figure) {
       return std::ranges::any_of(report.refused, [&](const auto& entry) { return entry.first == figure.name; });
     });

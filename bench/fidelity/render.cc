@@ -82,7 +82,7 @@ std::string markdown(const Plan& plan, const Report& report, const std::string& 
     text += ".\n";
   }
   if (!report.refused.empty()) {
-    text += "\nRefused by this kernel, so not compared:\n\n";
+    text += "\nNot to be had on this machine, so not compared:\n\n";
     for (const auto& [name, reason] : report.refused) text += "- " + name + ": " + reason + "\n";
   }
   if (!notes.empty()) text += "\n" + notes;
@@ -96,7 +96,7 @@ std::string markdown(const Plan& plan, const Report& report, const std::string& 
 }
 
 std::string json(const Plan& plan, const Report& report, const std::string& machine) {
-  nlohmann::json root{{"machine", machine},
+  nlohmann::json root{{"machine", machine}, {"anew", report.anew},
                       {"cases", plan.cases.size()},
                       {"repetitions", plan.repetitions},
                       {"seconds", std::chrono::duration<double>(plan.length).count()},

@@ -1,5 +1,6 @@
 #include "bench/fidelity/run_case.h"
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
@@ -9,6 +10,12 @@
 
 namespace twinhull::fidelity {
 namespace {
+
+bool has_children(const Case& plan, const GroupPlan& group) {
+  return std::any_of(plan.groups.begin(), plan.groups.end(), [&](const GroupPlan& other) {
+    return other.path.starts_with(group.path + "/");
+  });
+}
 
 Status build(Setting& setting, const Case& plan) {
   Cgroups& groups = setting.groups();
@@ -21,11 +28,18 @@ Status build(Setting& setting, const Case& plan) {
     if (!group.cpus.empty()) TH_TRY(groups.set_cpus({path}, CpuSet{group.cpus}));
   }
   unsigned number = 0;
-  for (const GroupPlan& group : plan.groups)
-    for (const LoadPlan& load : group.loads)
-      TH_TRY(setting.spawn("load" + std::to_string(number++), below(group.path),
-                           {"cpu", "--threads", std::to_string(load.threads), "--percent",
-                            std::to_string(load.percent)}));
+  for (const GroupPlan& group : plan.groups) {
+    for (const LoadPlan& load : group.loads) {
+      const auto started = setting.spawn("load" + std::to_string(number++), below(group.path),
+                                         {"cpu", "--threads", std::to_string(load.threads),
+                                          "--percent", std::to_string(load.percent)});
+      if (started) continue;
+      if (started.error().code == ErrorCode::busy && has_children(plan, group))
+        return fail(ErrorCode::not_supported, "fidelity.load", group.path,
+                    "cgroup v2 has no processes beside child groups (no internal processes)");
+      return started.error();
+    }
+  }
   // Last: programs would start slowly inside a small quota.
   for (const GroupPlan& group : plan.groups)
     if (group.quota) TH_TRY(groups.set_cpu_quota({below(group.path)}, group.quota));
@@ -49,6 +63,28 @@ Result<Snapshot> look(const Bed& bed, const Case& plan) {
 
 double ratio(Duration part, Duration whole) {
   return whole.count() > 0 ? static_cast<double>(part.count()) / static_cast<double>(whole.count()) : 0;
+}
+
+/// Until `process`, just started, has ended or the memory of all has changed since `before` and then not for
+/// so long: an emulated machine takes seconds to grow. Errors: timed_out.
+Status until_grown(const Bed& bed, Setting& setting, const ProcessRef& process,
+                   const MemorySample& before, Duration quiet) {
+  // At its limit a group's whole usage does not change when memory takes the place of cache.
+  const auto same = [](const MemorySample& a, const MemorySample& b) {
+    return a.anonymous == b.anonymous && a.cache == b.cache && a.oom_kills == b.oom_kills;
+  };
+  constexpr Duration kPatience = seconds(120);
+  const Instant deadline = bed.kernel.clock().now() + kPatience;
+  MemorySample last = before;
+  while (bed.kernel.clock().now() < deadline) {
+    TH_TRY(bed.kernel.clock().sleep(quiet));
+    TH_ASSIGN(const CgroupSample sample, setting.groups().sample({kTop}));
+    TH_ASSIGN(const bool alive, bed.kernel.processes().alive(process));
+    if (!alive || (same(sample.memory, last) && !same(last, before))) return {};
+    last = sample.memory;
+  }
+  return fail(ErrorCode::timed_out, "fidelity.memory", std::string(kTop),
+              "its memory does not come to rest");
 }
 
 /// Whether one more process that grows to `bytes` lives; it is gone afterwards.
@@ -105,9 +141,10 @@ Result<MemoryOutcome> run_memory_case(const Bed& bed, const Case& plan) {
   MemoryOutcome outcome;
   std::vector<ProcessRef> started;
   for (const MemoryStep& step : plan.memory.steps) {
+    TH_ASSIGN(const CgroupSample before, setting.groups().sample({kTop}));
     TH_ASSIGN(const ProcessRef process, setting.spawn(step.label, kTop, step.arguments));
     started.push_back(process);
-    TH_TRY(bed.kernel.clock().sleep(step.then));
+    TH_TRY(until_grown(bed, setting, process, before.memory, step.then));
   }
   if (plan.memory.search) {
     // The largest growth that lives lies below the first that dies.

@@ -12,22 +12,34 @@ std::string parent_directory(const std::string& path) {
   return path.substr(0, slash);
 }
 
-Status write_atomically(Files& files, const std::string& path, std::string_view text,
-                        std::uint32_t mode) {
+namespace {
+
+Status write_beside(Files& files, const std::string& path, std::string_view text,
+                    std::uint32_t mode, bool synced) {
   const std::string temporary = path + ".new";
   // A crash may have left the temporary file with another mode or as a link: start afresh.
   TH_TRY(files.remove(temporary));
   const auto written = [&]() -> Status {
     TH_TRY(files.write(temporary, text, mode));
-    TH_TRY(files.sync(temporary));
+    if (synced) TH_TRY(files.sync(temporary));
     return files.rename(temporary, path);
   }();
-  if (!written) {
-    // The first error is the one to report; the remains are removed again by the next writer.
-    static_cast<void>(files.remove(temporary));
-    return written;
-  }
+  // The first error is the one to report; the remains are removed again by the next writer.
+  if (!written) static_cast<void>(files.remove(temporary));
+  return written;
+}
+
+}  // namespace
+
+Status write_atomically(Files& files, const std::string& path, std::string_view text,
+                        std::uint32_t mode) {
+  TH_TRY(write_beside(files, path, text, mode, /*synced=*/true));
   return files.sync(parent_directory(path));
+}
+
+Status write_whole(Files& files, const std::string& path, std::string_view text,
+                   std::uint32_t mode) {
+  return write_beside(files, path, text, mode, /*synced=*/false);
 }
 
 Result<Effect> make_directories(Files& files, const std::string& path, std::uint32_t mode) {

@@ -18,6 +18,11 @@ namespace twinhull {
 Status write_atomically(Files& files, const std::string& path, std::string_view text,
                         std::uint32_t mode = 0644);
 
+/// The same without syncs: whoever is killed, and a full disk, leave the old or the new text. A power
+/// cut may take both away. For what means nothing after a boot.
+Status write_whole(Files& files, const std::string& path, std::string_view text,
+                   std::uint32_t mode = 0644);
+
 /// Makes every missing directory of the absolute `path`, durable (each new name is synced in its
 /// parent). Effect::none when all were there. Errors: exists (something else is in the way).
 Result<Effect> make_directories(Files& files, const std::string& path, std::uint32_t mode = 0755);

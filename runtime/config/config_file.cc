@@ -8,6 +8,7 @@ namespace twinhull {
 namespace {
 
 constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::size_t kUsualLine = 24;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
@@ -44,8 +45,13 @@ Word read_word(std::string_view line, std::size_t at) {
       at = close + 1;
     } else if (c == '"') {
       ++at;
-      while (at < line.size() && line[at] != '"') {
-        if (line[at] == '\\' && at + 1 < line.size() &&
+      while (true) {
+        std::size_t end = at;
+        while (end < line.size() && line[end] != '"' && line[end] != '\\') ++end;
+        word.value.append(line, at, end - at);
+        at = end;
+        if (at >= line.size() || line[at] == '"') break;
+        if (at + 1 < line.size() &&
             std::string_view("$`\"\\").find(line[at + 1]) != std::string_view::npos) {
           ++at;
         }
@@ -64,8 +70,12 @@ Word read_word(std::string_view line, std::size_t at) {
       word.value += line[at + 1];
       at += 2;
     } else {
-      word.value += c;
-      ++at;
+      std::size_t end = at + 1;
+      while (end < line.size() && !is_blank(line[end]) && line[end] != '\'' && line[end] != '"' &&
+             line[end] != '\\')
+        ++end;
+      word.value.append(line, at, end - at);
+      at = end;
     }
   }
   word.end = at;
@@ -136,6 +146,7 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
   };
   if (text.size() > kMostBytes) return corrupt(0, "larger than 1 MiB, no configuration");
   ConfigFile file;
+  file.lines_.reserve(text.size() / kUsualLine + 1);
   std::size_t number = 0;
   while (!text.empty()) {
     ++number;
@@ -143,7 +154,7 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
     const std::string_view line = text.substr(0, newline);
     text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
     if (line.find('\0') != std::string_view::npos) return corrupt(number, "a NUL byte");
-    Line entry;
+    Line& entry = file.lines_.emplace_back();
     entry.text = line;
     const std::size_t start = first_text(line);
     if (const std::size_t equals = assignment(line, start); equals != std::string_view::npos) {
@@ -156,7 +167,6 @@ Result<ConfigFile> ConfigFile::parse(std::string_view text, std::string_view nam
       entry.value = std::move(word.value);
       file.note(entry.key);
     }
-    file.lines_.push_back(std::move(entry));
   }
   return file;
 }

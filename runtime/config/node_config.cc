@@ -57,6 +57,7 @@ NodeConfig default_node_config(const Layout& layout) {
   NodeConfig config;
   const std::string data = layout.data_directory();
   config.lock_directory = data + "/lock";
+  config.up_directory = layout.root + "/var/lib/vz/up";
   config.dump_directory = data + "/dump";
   config.actionlog_directory = data + "/actionlog";
   config.template_directory = data + "/template";
@@ -109,6 +110,12 @@ Result<NodeConfig> interpret_node_config(ConfigFile file, const Layout& layout) 
       read.refuse("VE_STOP_MODE", *mode, "accepted: stop, suspend", 85);
     }
     config.suspend_at_shutdown = *mode == "suspend";
+  }
+  if (const auto word = read.text("VE_RESUME_FAILED"); word && !word->empty()) {
+    if (*word != "keep" && *word != "start") {
+      read.refuse("VE_RESUME_FAILED", *word, "accepted: keep, start", 85);
+    }
+    config.start_unresumed = *word == "start";
   }
   if (read.error()) return *read.error();
   config.file = std::move(file);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "runtime/config/config_file.h"
@@ -17,6 +18,7 @@ namespace twinhull {
 struct NodeConfig {
   bool enabled = true;                   ///< VIRTUOZZO
   std::string lock_directory;            ///< LOCKDIR, default ROOT/vz/lock
+  std::string up_directory;              ///< ROOT/var/lib/vz/up
   std::string dump_directory;            ///< DUMPDIR, default ROOT/vz/dump
   std::string actionlog_directory;       ///< ACTIONLOGDIR, default ROOT/vz/actionlog
   std::string template_directory;        ///< TEMPLATE, default ROOT/vz/template
@@ -41,7 +43,11 @@ struct NodeConfig {
   Bytes tools_memory{0};            ///< VZ_TOOLS_MEMLIMIT: of that group; 0 = no limit
   CpuUnits node_cpuunits{1000};    ///< VE0CPUUNITS
   std::uint64_t parallel_starts = 0;  ///< VE_PARALLEL; 0 = CPUs x 4
-  bool suspend_at_shutdown = true;    ///< VE_STOP_MODE suspend (default) or stop
+  /// VE_STOP_MODE: suspend or stop; std::nullopt = each container's AUTOSTOP
+  std::optional<bool> suspend_at_shutdown;
+  /// VE_RESUME_FAILED: start (true) a container whose state cannot be resumed at the node's start,
+  /// or keep (false) it suspended
+  bool start_unresumed = false;
   ConfigFile file;                    ///< the file itself, for keys that others read
 
   /// TEMPLATE/cache/NAME: the unpacked root tree of a template.
@@ -54,6 +60,9 @@ struct NodeConfig {
   [[nodiscard]] std::string journal_file(CtId id) const {
     return lock_directory + "/" + id.text() + ".journal";
   }
+  /// Its existence means that the container was brought up and not down again: see up_mark.h. Not
+  /// beside the locks: making its name durable must not make theirs durable.
+  [[nodiscard]] std::string up_mark(CtId id) const { return up_directory + "/" + id.text(); }
 };
 
 /// The configuration of a node whose vz.conf is empty.

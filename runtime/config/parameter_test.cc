@@ -43,6 +43,8 @@ BOOST_AUTO_TEST_CASE(resources_are_written_in_their_keys_unit) {
   BOOST_TEST(made({{"cpulimit", {"600m"}}}) == "-CPULIMIT CPULIMIT_MHZ=600" + customized);
   BOOST_TEST(made({{"cpumask", {"0,2,4-6"}}}) == "CPUMASK=0,2,4-6" + customized);
   BOOST_TEST(made({{"numfile", {"4096"}}}) == "NUMFILE=4096" + customized);
+  BOOST_TEST(made({{"autostop", {"Suspend"}}}) == "AUTOSTOP=suspend");
+  BOOST_TEST(made({{"autostop", {""}}}) == "-AUTOSTOP");
   BOOST_TEST(made({{"vm_overcommit", {"1.5"}}}) == "VM_OVERCOMMIT=1.5" + customized);
 }
 
@@ -144,6 +146,7 @@ BOOST_AUTO_TEST_CASE(bad_values_have_their_codes) {
       {"burst-cpu-avg-usage", "x", 21},
       {"burst_cpulimit", "819201", 21},
       {"bootorder", "-1", 21},
+      {"autostop", "later", 21},
       {"nosuch", "1", 19}};
   for (const auto& [option, value, code] : bad) {
     const auto result = changes({{option, {value}}});

@@ -308,6 +308,13 @@ Changes bootorder(const Parameter& self, Values values, const ParameterContext&)
   return number(self, values[0], 0, 2147483647);
 }
 
+Changes autostop(const Parameter& self, Values values, const ParameterContext&) {
+  const std::string mode = lower_case(values[0]);
+  if (mode.empty()) return removed(self);
+  if (mode != "stop" && mode != "suspend") return bad(self, values[0], "accepted: stop, suspend");
+  return one(self, mode);
+}
+
 Changes yes_no(const Parameter& self, Values values, const ParameterContext&) {
   const auto value = parse_yes_no(values[0]);
   if (!value) return bad(self, values[0], value.error());

@@ -39,6 +39,7 @@ Changes name(const Parameter& self, Values values, const ParameterContext& conte
 Changes description(const Parameter& self, Values values, const ParameterContext& context);
 Changes onboot(const Parameter& self, Values values, const ParameterContext& context);
 Changes bootorder(const Parameter& self, Values values, const ParameterContext& context);
+Changes autostop(const Parameter& self, Values values, const ParameterContext& context);
 Changes yes_no(const Parameter& self, Values values, const ParameterContext& context);
 Changes stop_timeout(const Parameter& self, Values values, const ParameterContext& context);
 Changes template_name(const Parameter& self, Values values, const ParameterContext& context);

@@ -7,6 +7,7 @@
 #include "runtime/config/container_index.h"
 #include "runtime/container/distribution.h"
 #include "runtime/container/identity.h"
+#include "runtime/container/new_system.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/container/scripts.h"
@@ -16,7 +17,6 @@
 #include "runtime/network/venet.h"
 #include "runtime/node/exit_codes.h"
 #include "runtime/node/journal.h"
-#include "runtime/node/undo.h"
 #include "runtime/resource/resources.h"
 
 namespace twinhull::container {
@@ -172,29 +172,13 @@ Intent intent_of(Context& context, const Plan& plan) {
   return intent;
 }
 
-/// Post-creation work on the new system, as its own root and in its own namespaces: what a
-/// template holds is not trusted with the node.
+/// What its distribution does to each new system.
 Status post_create(Context& context, const Plan& plan) {
-  Kernel& kernel = context.kernel();
   TH_ASSIGN(const Distribution distribution, find_distribution(context, plan.settings));
   if (!distribution.script("POST_CREATE")) return {};
-  const std::string& root = plan.settings.root;
-  TH_TRY(make_directories(kernel.files(), root));
-  OverlaySpec layers = overlay_of(context.node, plan.settings);
-  layers.upper = plan.temporary + "/fs";
-  layers.work = plan.temporary + "/work";
-  UndoList undo(kernel);
-  const auto run = [&]() -> Status {
-    if (Status mounted = kernel.mounts().overlay(root, layers); !mounted)
-      return with_default_exit_code(std::move(mounted).error(), ExitCode::cannot_mount);
-    undo.add(UndoList::When::always, {StepKind::unmount, root, {}});
-    TH_TRY(run_distribution_actions(
-        context, plan.settings, {std::nullopt, root},
-        {{"POST_CREATE", {{"VE_ROOT", ""}, {"VEID", plan.settings.id.text()}}}},
-        /*required=*/true));
-    return {};
-  };
-  TH_TRY(undo.close(run()));
+  TH_TRY(configure_new_system(
+      context, plan.settings, plan.temporary,
+      {{"POST_CREATE", {{"VE_ROOT", ""}, {"VEID", plan.settings.id.text()}}}}));
   context.reporter.say("Postcreate action done");
   return {};
 }

@@ -5,6 +5,7 @@
 #include "runtime/container/dump.h"
 #include "runtime/container/operations.h"
 #include "runtime/container/scripts.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/node/exit_codes.h"
@@ -58,6 +59,8 @@ Result<Intent> intent_of(Context& context, const CtSettings& settings, bool safe
     if (owner == id)
       steps.push_back({StepKind::remove_file, context.layout().names_directory() + "/" + name, {}});
   steps.push_back({StepKind::rename, config, config + ".destroyed"});
+  TH_ASSIGN(const bool marked, was_up(context.kernel(), context.node, id));
+  if (marked) steps.push_back({StepKind::remove_file, context.node.up_mark(id), {}});
   for (const std::string& script : container_scripts(context.layout(), id)) {
     TH_ASSIGN(const std::optional<FileInfo> there, context.kernel().files().stat(script));
     if (there) steps.push_back({StepKind::rename, script, script + ".destroyed"});

@@ -1,11 +1,14 @@
 #include "runtime/container/dump.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "runtime/config/atomic_write.h"
 #include "runtime/config/config_file.h"
 #include "runtime/config/container_index.h"
 #include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
 #include "runtime/node/exit_codes.h"
 
 namespace twinhull::container {
@@ -33,6 +36,8 @@ Status write_dump_facts(Kernel& kernel, const std::string& dump, const DumpFacts
   ConfigFile file;
   TH_TRY(file.set("VEID", facts.id.text()));
   TH_TRY(file.set("VENET", facts.has_network ? "yes" : "no"));
+  if (!facts.boot.empty()) TH_TRY(file.set("BOOT", facts.boot));
+  if (facts.lazy) TH_TRY(file.set("LAZY", "yes"));
   Files& files = kernel.files();
   if (!facts.live.empty()) {
     TH_TRY(files.write(dump + kLive, facts.live, 0600));
@@ -59,6 +64,17 @@ Result<DumpFacts> read_dump_facts(Kernel& kernel, const std::string& dump) {
   DumpFacts facts;
   facts.id = *id;
   facts.has_network = file->get("VENET") == "yes";
+  facts.lazy = file->get("LAZY") == "yes";
+  facts.boot = file->get("BOOT").value_or("");
+  if (!facts.boot.empty()) {
+    TH_ASSIGN(const std::string boot, kernel.host().boot_id());
+    if (boot != facts.boot)
+      return unusable(dump, ErrorCode::corrupt,
+                      "the node went down before it was on the disk: it cannot be trusted")
+          .with_hint(fmt::format("the node that it came from may still hold its processes: vzctl "
+                                 "resume there; vzctl start {} here begins them anew",
+                                 facts.id.text()));
+  }
   Result<std::string> live = files.read(dump + kLive);
   if (!live && live.error().code != ErrorCode::not_found) return live.error();
   if (live) facts.live = std::move(*live);

@@ -25,11 +25,16 @@ struct DumpFacts {
   CtId id;
   bool has_network = false;  ///< the images hold the venet device
   std::string live;          ///< settings that hold until the container stops, as in live_file()
+  /// Host::boot_id of the only boot in which the images can be trusted: they were not written
+  /// durably (DumpSpec::durable). Empty: they were.
+  std::string boot;
+  /// Memory was held back (DumpSpec::lazy): it follows once the processes have gone on.
+  bool lazy = false;
 };
 
 /// Writes the facts, durable. Errors: those of Files.
 Status write_dump_facts(Kernel& kernel, const std::string& dump, const DumpFacts& facts);
-/// Errors: not_found (no such dump), corrupt; both exit 17.
+/// Errors: not_found (no such dump), corrupt (also: of another boot than `boot`); both exit 17.
 Result<DumpFacts> read_dump_facts(Kernel& kernel, const std::string& dump);
 
 /// Makes an empty Dump.CTID.new with its `images`, and the directory around it. What is left there

@@ -62,6 +62,8 @@ struct StopOptions {
   bool skip_scripts = false;  ///< no action scripts
   /// The journal of the caller's own operation stands, and recovers a stop that was cut off too.
   bool journal_stands = false;
+  /// It is down for a while only: the node's next start brings it up (see up_mark.h).
+  bool comes_back = false;
 };
 /// [lock] A container that is only mounted is unmounted. Errors: exit 31 (neither), 33.
 Status stop(Context& context, CtId id, const StopOptions& options);
@@ -81,6 +83,7 @@ enum class SuspendPhase : std::uint8_t {
 struct SuspendOptions {
   std::string dumpfile;  ///< --dumpfile: absolute path; empty = DUMPDIR/Dump.CTID
   SuspendPhase phase = SuspendPhase::whole;
+  bool comes_back = false;  ///< as StopOptions
 };
 /// [lock] Writes the state of all processes and ends them; the container is then suspended. With a
 /// dump of its own place it is stopped, and only `resume` with that place brings the state back.

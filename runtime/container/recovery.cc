@@ -11,6 +11,7 @@
 #include "runtime/container/resume.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/container/state.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
@@ -62,7 +63,8 @@ Status recover_suspend(Context& context, CtId id, const Intent& intent) {
   if (dump == intent.facts.end()) return {};
   TH_ASSIGN(const std::optional<FileInfo> whole, context.kernel().files().stat(dump->second));
   if (!whole) return cancel_suspend(context, id, dump->second, says_yes(intent, "paused"));
-  return end_dumped(context, id);
+  TH_TRY(end_dumped(context, id));
+  return says_yes(intent, "comes_back") ? Status() : forget_up(context, id);
 }
 
 /// A dump that was set aside is used up: then the container goes on. Otherwise nothing of it has
@@ -97,7 +99,8 @@ Status recover_by_journal(Context& context, CtId id, const Intent& intent) {
   if (handler != context.handlers.end()) return handler->recover(context, id, intent);
   if (intent.operation == "start" || intent.operation == "stop") {
     TH_TRY(tear_down(context, id, /*unmount=*/!says_yes(intent, "stays_mounted")));
-    return {};
+    const bool stays_down = intent.operation == "stop" && !says_yes(intent, "comes_back");
+    return stays_down ? forget_up(context, id) : Status();
   }
   if (intent.operation == "suspend") return recover_suspend(context, id, intent);
   if (intent.operation == "resume") return recover_resume(context, id, intent);
@@ -146,6 +149,7 @@ Status recover(Context& context, CtId id) {
   TH_ASSIGN(const Effect group, remove_group(kernel, group_of(id)));
   TH_ASSIGN(const Effect device, network::tear_down(kernel, id));
   if (group == Effect::none && device == Effect::none) return {};
+  TH_TRY(forget_up(context, id));
   TH_TRY(unmount_leftover(context, id));
   context.reporter.detail("Removed what the ended container had left in the kernel");
   return {};

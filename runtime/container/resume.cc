@@ -11,6 +11,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/recovery.h"
 #include "runtime/container/root_mount.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/files.h"
@@ -38,8 +39,9 @@ struct Return {
 };
 
 /// Makes everything again; the processes stand still.
-Status undump(Context& context, const CtSettings& saved, const Return& back, UndoList& undo) {
+Status undump(Context& context, const ContainerConfig& config, const Return& back, UndoList& undo) {
   Kernel& kernel = context.kernel();
+  const CtSettings& saved = config.settings;
   const CtId id = back.id;
   if (!back.mounted) {
     TH_TRY(mount_root(context, saved, /*scripts=*/true));
@@ -52,8 +54,12 @@ Status undump(Context& context, const CtSettings& saved, const Return& back, Und
     TH_TRY(kernel.files().write(live_file(context.node, id), back.facts.live, 0600));
     undo.add(UndoList::When::on_failure, {StepKind::remove_file, live_file(context.node, id), {}});
   }
-  TH_ASSIGN(const ContainerConfig effective, load_effective_config(context, id));
-  TH_TRY(make_group(context, effective.settings, undo));
+  ContainerConfig changed;
+  if (!back.facts.live.empty()) {
+    TH_ASSIGN(changed, with_live_changes(context, config, back.facts.live));
+  }
+  const CtSettings& effective = back.facts.live.empty() ? saved : changed.settings;
+  TH_TRY(make_group(context, effective, undo));
   TH_TRY(restrict_devices(context, id));
   context.reporter.say("\tundump...");
   RestoreSpec spec;
@@ -62,6 +68,7 @@ Status undump(Context& context, const CtSettings& saved, const Return& back, Und
   spec.cgroup = group_of(id);
   spec.images = dump_images(back.dump);
   spec.frozen = true;
+  spec.lazy = back.facts.lazy;
   if (back.facts.has_network)
     spec.devices = {{network::kContainerDevice, network::node_device(id)}};
   TH_ASSIGN(const RestoreResult restored, kernel.checkpoints().restore(spec));
@@ -70,7 +77,7 @@ Status undump(Context& context, const CtSettings& saved, const Return& back, Und
            [&kernel, id] { return kill_if_paused(kernel, id); });
   if (back.facts.has_network)
     undo.add(UndoList::When::on_failure, {StepKind::remove_link, network::node_device(id), {}});
-  TH_ASSIGN(const OomPolicy oom, oom_policy(context, effective.settings));
+  TH_ASSIGN(const OomPolicy oom, oom_policy(context, effective));
   return apply_oom(context, id, restored.init, oom, {.guarantee = true});
 }
 
@@ -87,9 +94,9 @@ Status commit_and_go(Context& context, const Return& back, Intent intent) {
   return {};
 }
 
-/// After it. What fails here is completed by the next command.
+/// After it, with the network joined. What fails here is completed by the next command.
 Status finish(Context& context, const Return& back) {
-  TH_TRY(let_go(context, back.id));
+  TH_TRY(context.kernel().cgroups().thaw(group_of(back.id)));
   if (back.went_on) back.went_on();
   if (!back.keeps_dump) TH_TRY(remove_spent_dump(context.kernel(), back.dump));
   TH_TRY(clear_intent(context.kernel(), context.node.journal_file(back.id), /*durable=*/true));
@@ -131,7 +138,8 @@ Result<Return> look(Context& context, CtId id, const CtSettings& settings,
   return back;
 }
 
-Status restore(Context& context, const CtSettings& settings, const Return& back, bool stay_frozen) {
+Status restore(Context& context, const ContainerConfig& config, const Return& back,
+               bool stay_frozen) {
   Kernel& kernel = context.kernel();
   context.reporter.say("Restoring Container ...");
   const Intent intent = intent_of(back);
@@ -139,10 +147,12 @@ Status restore(Context& context, const CtSettings& settings, const Return& back,
   TH_TRY(write_intent(kernel, journal, intent));
   UndoList undo(kernel);
   const auto body = [&]() -> Status {
-    TH_TRY(undump(context, settings, back, undo));
+    TH_TRY(undump(context, config, back, undo));
     if (stay_frozen) return {};
     TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(back.id)));
     if (init) TH_TRY(network::reconnect(kernel, back.id, *init));
+    // Before the dump is spent: from then on a power cut leaves nothing but the mark.
+    TH_TRY(note_up(context, config.settings));
     return commit_and_go(context, back, intent);
   };
   Status done = undo.close(body());
@@ -175,7 +185,8 @@ Status restore(Context& context, const CtSettings& settings, const Return& back,
 }
 
 /// A paused container, or one after --undump.
-Status go_on(Context& context, CtId id) {
+Status go_on(Context& context, const CtSettings& settings, ProcessRef init) {
+  const CtId id = settings.id;
   Return back;
   back.id = id;
   back.dump = dump_path(context.node, id);
@@ -183,7 +194,9 @@ Status go_on(Context& context, CtId id) {
   Intent intent = intent_of(back);
   intent.facts["was_paused"] = "yes";
   TH_TRY(write_intent(context.kernel(), context.node.journal_file(id), intent));
+  TH_TRY(note_up(context, settings));
   TH_TRY(spend_dump(context.kernel(), back.dump));
+  TH_TRY(network::reconnect(context.kernel(), id, init));
   TH_TRY(finish(context, back));
   context.reporter.say("Container was resumed");
   return {};
@@ -201,8 +214,9 @@ Status let_go(Context& context, CtId id) {
 
 Status resume(Context& context, CtId id, const ResumeOptions& options) {
   Kernel& kernel = context.kernel();
-  TH_ASSIGN(const CtSettings settings,
-            load_ct_settings(kernel, context.layout(), context.node, id));
+  TH_ASSIGN(const ContainerConfig config,
+            load_container_config(kernel, context.layout(), context.node, id));
+  const CtSettings& settings = config.settings;
   TH_ASSIGN(const std::optional<ProcessRef> init, kernel.processes().find(label_of(id)));
   const bool before_undump =
       options.phase == ResumePhase::whole || options.phase == ResumePhase::undump;
@@ -211,7 +225,7 @@ Status resume(Context& context, CtId id, const ResumeOptions& options) {
     if (!paused || options.phase == ResumePhase::undump)
       return refusal(id, "Container is already running", ErrorCode::already_running,
                      ExitCode::already_running);
-    if (options.phase != ResumePhase::kill) return go_on(context, id);
+    if (options.phase != ResumePhase::kill) return go_on(context, settings, *init);
     const std::string dump =
         options.dumpfile.empty() ? dump_path(context.node, id) : options.dumpfile;
     TH_TRY(read_dump_facts(kernel, dump));  // without one its state would be lost
@@ -220,7 +234,7 @@ Status resume(Context& context, CtId id, const ResumeOptions& options) {
   if (!before_undump) TH_TRY(require_running(kernel, id));
   TH_ASSIGN(Return back, look(context, id, settings, options.dumpfile));
   back.went_on = options.went_on;
-  return restore(context, settings, back, options.phase == ResumePhase::undump);
+  return restore(context, config, back, options.phase == ResumePhase::undump);
 }
 
 }  // namespace twinhull::container

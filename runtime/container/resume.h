@@ -1,6 +1,7 @@
 // What recovery and migration share with suspend and resume.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "runtime/container/context.h"
@@ -12,15 +13,19 @@ namespace twinhull::container {
 /// The processes stand still and their peers hear nothing of it.
 Status hold(Context& context, CtId id);
 
+/// Dumps, and may do more besides.
+using Dumping = std::function<Result<DumpResult>(ProcessRef init, const DumpSpec& spec)>;
+
 /// Writes the images of a held container into the `images` of the unfinished dump `fresh`; it stays
-/// held. `parent`: images of the latest pre-dump beside them; empty = none. Errors: those of
-/// Checkpoints::dump.
+/// held. `parent`: images of the latest pre-dump beside them; empty = none. `durable`, `lazy`: as
+/// in DumpSpec. `dumping`: empty = Checkpoints::dump. Errors: those of that.
 struct HeldDump {
   DumpFacts facts;
   DumpResult result;
 };
 Result<HeldDump> dump_held(Context& context, CtId id, ProcessRef init, const std::string& fresh,
-                           const std::string& parent);
+                           const std::string& parent, bool durable, bool lazy = false,
+                           const Dumping& dumping = {});
 
 /// Takes back a suspend whose dump was not completed: the network works, the processes go on
 /// (unless they were paused before), and the unfinished dump is removed. Can be repeated, and does

@@ -85,4 +85,13 @@ std::vector<std::string> container_scripts(const Layout& layout, CtId id) {
   return paths;
 }
 
+Result<std::vector<ScriptFile>> present_scripts(Context& context, CtId id) {
+  std::vector<ScriptFile> present;
+  for (std::string& path : container_scripts(context.layout(), id)) {
+    TH_ASSIGN(const std::optional<FileInfo> info, context.kernel().files().stat(path));
+    if (info) present.push_back({std::move(path), *info});
+  }
+  return present;
+}
+
 }  // namespace twinhull::container

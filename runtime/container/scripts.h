@@ -3,8 +3,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/container/context.h"
+#include "runtime/kernel/files.h"
 #include "runtime/kernel/processes.h"
 
 namespace twinhull::container {
@@ -19,5 +21,12 @@ Status run_inside_script(Context& context, CtId id, ProcessRef init, std::string
 
 /// All script files that belong to one container: CTID.mount, … (whether they exist or not).
 std::vector<std::string> container_scripts(const Layout& layout, CtId id);
+
+/// Those of them that exist, with what they are.
+struct ScriptFile {
+  std::string path;
+  FileInfo info;
+};
+Result<std::vector<ScriptFile>> present_scripts(Context& context, CtId id);
 
 }  // namespace twinhull::container

@@ -8,6 +8,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/set_live.h"
 #include "runtime/container/state.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
@@ -302,6 +303,9 @@ Status run_set(Context& context, CtId id, const SetOptions& options, const Plan&
   if (plan.init) {
     const Change& change = options.save ? plan.saved : plan.live;
     TH_TRY(record_live(context, id, change.keys, options.save));
+    // Whether it is up was of no importance before.
+    if (options.save && plan.saved.before.settings.onboot && !plan.saved.after.settings.onboot)
+      TH_TRY(note_up(context, plan.saved.after.settings));
   }
   return {};
 }

@@ -12,6 +12,7 @@
 #include "runtime/container/recovery.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/container/scripts.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/host.h"
@@ -32,13 +33,16 @@ Error refusal(CtId id, std::string_view what, ErrorCode code, ExitCode exit_code
   return fail(code, "container.start", "CT " + id.text(), what).with_exit_code(to_int(exit_code));
 }
 
-/// What can be refused before anything is touched.
+/// What can be refused before the container is touched.
 Status check_startable(Context& context, const CtSettings& settings, const StartOptions& options) {
   TH_ASSIGN(const std::optional<ProcessRef> init,
             context.kernel().processes().find(label_of(settings.id)));
-  if (init)
+  if (init) {
+    // Makes up for a mark that a full disk has refused.
+    TH_TRY(note_up(context, settings));
     return refusal(settings.id, "Container is already running", ErrorCode::already_running,
                    ExitCode::already_running);
+  }
   if (settings.disabled && !options.force)
     return refusal(settings.id, "Container start disabled", ErrorCode::not_permitted,
                    ExitCode::start_disabled)
@@ -179,7 +183,9 @@ Status start(Context& context, CtId id, const StartOptions& options) {
   const std::string journal = context.node.journal_file(id);
   TH_TRY(write_intent(kernel, journal, intent));
   UndoList undo(kernel);
-  Status result = undo.close(run_start(context, settings, options, mounted.has_value(), undo));
+  Status result = run_start(context, settings, options, mounted.has_value(), undo);
+  if (result) result = note_up(context, settings);
+  result = undo.close(std::move(result));
   if (!undo.clean()) return result;
   const Status cleared = clear_intent(kernel, journal, /*durable=*/false);
   return result ? cleared : result;

@@ -5,6 +5,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/root_mount.h"
 #include "runtime/container/scripts.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/network/venet.h"
@@ -99,6 +100,7 @@ Status run_stop(Context& context, const CtSettings& settings, ProcessRef init,
   if (Result<Effect> removed = remove_group(kernel, group_of(id)); !removed)
     return with_default_exit_code(std::move(removed).error(), ExitCode::cannot_stop);
   TH_TRY(forget_live(context, id));
+  if (!options.journal_stands && !options.comes_back) TH_TRY(forget_up(context, id));
   context.reporter.say("Container was stopped");
   if (options.skip_unmount) return {};
   return unmount_root(context, settings, !options.skip_scripts);
@@ -123,6 +125,7 @@ Status stop(Context& context, CtId id, const StopOptions& options) {
   intent.phase = IntentPhase::roll_forward;
   intent.durable = false;
   if (options.skip_unmount) intent.facts["stays_mounted"] = "yes";
+  if (options.comes_back) intent.facts["comes_back"] = "yes";
   const std::string journal = context.node.journal_file(id);
   if (!options.journal_stands) TH_TRY(write_intent(kernel, journal, intent));
   Status result = run_stop(context, settings, *init, options);
@@ -149,7 +152,9 @@ Status restart(Context& context, CtId id, const StopOptions& stop_options,
                   "Container start disabled")
           .with_exit_code(to_int(ExitCode::start_disabled));
     TH_TRY(check_sources(context, settings));
-    TH_TRY(stop(context, id, stop_options));
+    StopOptions for_a_while = stop_options;
+    for_a_while.comes_back = true;
+    TH_TRY(stop(context, id, for_a_while));
   }
   return start(context, id, start_options);
 }

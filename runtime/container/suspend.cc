@@ -8,6 +8,7 @@
 #include "runtime/container/operations.h"
 #include "runtime/container/recovery.h"
 #include "runtime/container/resume.h"
+#include "runtime/container/up_mark.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/files.h"
@@ -73,7 +74,7 @@ Status write_dump(Context& context, const Running& running, const std::string& d
   Kernel& kernel = context.kernel();
   TH_TRY(begin_dump(kernel, dump));
   const std::string fresh = unfinished_dump(dump);
-  TH_ASSIGN(const HeldDump held, dump_held(context, running.settings.id, running.init, fresh, {}));
+  TH_ASSIGN(const HeldDump held, dump_held(context, running.settings.id, running.init, fresh, {}, /*durable=*/true));
   TH_TRY(write_dump_facts(kernel, fresh, held.facts));
   return finish_dump(kernel, dump);
 }
@@ -113,6 +114,7 @@ Status kill_dumped(Context& context, CtId id) {
   const std::string journal = context.node.journal_file(id);
   TH_TRY(write_intent(context.kernel(), journal, intent));
   TH_TRY(end_dumped(context, id));
+  TH_TRY(forget_up(context, id));
   TH_TRY(clear_intent(context.kernel(), journal, /*durable=*/false));
   context.reporter.say("Container is suspended");
   return {};
@@ -128,6 +130,7 @@ Status whole(Context& context, const Running& running, const SuspendOptions& opt
   intent.committed_when = dump;
   intent.facts["dump"] = dump;
   if (running.paused) intent.facts["paused"] = "yes";
+  if (options.comes_back) intent.facts["comes_back"] = "yes";
   const std::string journal = context.node.journal_file(id);
   TH_TRY(write_intent(kernel, journal, intent));
   const auto write = [&]() -> Status {
@@ -155,6 +158,7 @@ Status whole(Context& context, const Running& running, const SuspendOptions& opt
     if (ended.error().code == ErrorCode::node_down) return ended;
     return with_default_exit_code(std::move(ended).error(), ExitCode::suspend_failed);
   }
+  if (!options.comes_back) TH_TRY(forget_up(context, id));
   TH_TRY(clear_intent(kernel, journal, /*durable=*/true));
   context.reporter.say("Checkpointing completed successfully");
   return {};
@@ -168,7 +172,8 @@ Status hold(Context& context, CtId id) {
 }
 
 Result<HeldDump> dump_held(Context& context, CtId id, ProcessRef init, const std::string& fresh,
-                           const std::string& parent) {
+                           const std::string& parent, bool durable, bool lazy,
+                           const Dumping& dumping) {
   Kernel& kernel = context.kernel();
   HeldDump held;
   DumpFacts& facts = held.facts;
@@ -184,8 +189,10 @@ Result<HeldDump> dump_held(Context& context, CtId id, ProcessRef init, const std
   spec.images = dump_images(fresh);
   spec.parent = parent;
   spec.after = AfterDump::stay_frozen;
+  spec.durable = durable;
+  facts.lazy = spec.lazy = lazy;
   if (facts.has_network) spec.devices = {{network::kContainerDevice, network::node_device(id)}};
-  TH_ASSIGN(held.result, kernel.checkpoints().dump(init, spec));
+  TH_ASSIGN(held.result, dumping ? dumping(init, spec) : kernel.checkpoints().dump(init, spec));
   context.reporter.detail("wrote " + std::to_string(held.result.images.value) + " bytes, " +
                           std::to_string(held.result.written.value) + " pages of memory");
   return held;

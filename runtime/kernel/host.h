@@ -29,13 +29,31 @@ enum class Feature : std::uint8_t {
   raise_limits,     ///< CAP_SYS_RESOURCE: hard limits may be raised
   checkpoint,       ///< processes can be dumped and restored
   dirty_tracking,   ///< pre-dump: what changed in memory since the last one is known
+  lazy_pages,       ///< post-copy: processes can go on before all of their memory is there
 };
 std::string_view to_string(Feature feature);
-inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::dirty_tracking) + 1;
+inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::lazy_pages) + 1;
+
+/// One run of the tool that dumps and restores processes.
+struct EngineRun {
+  Duration took{0};         ///< 0: not known
+  std::uint32_t tasks = 0;  ///< processes
+  Pages pages;              ///< written into images, or read from them
+  bool operator==(const EngineRun&) const = default;
+};
+
+/// How fast that tool works on a node. All zeros: not known, as where time passes by a model.
+struct EnginePace {
+  Duration look{0};  ///< what its look at the machine took
+  EngineRun dump;    ///< the latest that succeeded here
+  EngineRun restore;
+  bool operator==(const EnginePace&) const = default;
+};
 
 struct Support {
   bool available = false;
-  std::string reason;  ///< why not, naming the missing mechanism; or which one acts
+  std::string reason;    ///< why not, naming the missing mechanism; or which one acts
+  EnginePace pace = {};  ///< of Feature::checkpoint
 };
 
 /// One memory node (NUMA) and the CPUs that are near to it.
@@ -64,10 +82,21 @@ struct LoadAverage {
   std::array<std::uint64_t, 3> hundredths{};
 };
 
+/// What the node as a whole uses, its containers and its own system together.
+struct HostUsage {
+  Bytes memory;  ///< that cannot be had back without swapping: page cache is not counted
+  Bytes swap;
+  std::uint64_t processes = 0;
+  std::uint64_t threads = 0;  ///< of all processes; of the kernel too, where those are processes
+  Duration cpu{};             ///< time that the CPUs worked since boot, all together
+};
+
 struct DiskInfo {
   std::string file_system;  ///< "btrfs", "ext4", "simfs"
   Bytes capacity;
   Bytes available;          ///< to an unprivileged writer
+  Bytes used = {};          ///< by anybody; `capacity` less this may be more than `available`
+  Inodes inodes_used = {};  ///< 0 where the file system counts none (btrfs)
 };
 
 /// Facts of the node.
@@ -77,6 +106,9 @@ class Host {
   virtual Result<HostInfo> info() = 0;
   virtual Result<Support> supports(Feature feature) = 0;
   virtual Result<LoadAverage> load() = 0;
+  /// Consumption now. Linux: /proc/meminfo (MemAvailable), /proc/stat, /proc/loadavg, /proc; nodes
+  /// that share a machine all see the machine's.
+  virtual Result<HostUsage> usage() = 0;
   /// The file system that holds `path` (the nearest existing ancestor counts).
   virtual Result<DiskInfo> disk(const std::string& path) = 0;
   /// Changes at each boot of the node; never repeats.

@@ -25,7 +25,7 @@ std::string_view to_string(Feature feature) {
       "containers", "overlay", "cpu_shares", "cpu_quota", "cpuset", "memory_limit", "swap_limit",
       "memory_high", "memory_low", "pids_limit", "device_rules", "freezer", "io_weight", "io_limit",
       "seccomp", "user_namespace", "tree_quota_bytes", "tree_quota_inodes", "veth", "bridge", "channels",
-      "proc_view", "raise_limits", "checkpoint", "dirty_tracking"};
+      "proc_view", "raise_limits", "checkpoint", "dirty_tracking", "lazy_pages"};
   return names[static_cast<std::size_t>(feature)];
 }
 

@@ -87,6 +87,8 @@ class Mover {
         steps.push_back({StepKind::make_symlink, layout.names_directory() + "/" + plan_.from.name,
                          config(request_.new_id)});
       steps.push_back({StepKind::remove_file, config(request_.id), {}});
+      steps.push_back({StepKind::rename, context_.node.up_mark(request_.id),
+                       context_.node.up_mark(request_.new_id)});
       for (const auto& [from, to] : plan_.scripts) steps.push_back({StepKind::rename, from, to});
     }
     steps.push_back({StepKind::rename, staged_config(), config(request_.new_id)});

@@ -12,10 +12,12 @@
 #include "runtime/container/state.h"
 #include "runtime/kernel/clock.h"
 #include "runtime/kernel/files.h"
+#include "runtime/kernel/host.h"
 #include "runtime/kernel/quotas.h"
 #include "runtime/migrate/checks.h"
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/receipt.h"
+#include "runtime/resource/resources.h"
 
 namespace twinhull::migrate {
 namespace {
@@ -46,10 +48,13 @@ Result<FinalState> parse_final_state(std::string_view name) {
 }
 
 Status bring_up(container::Context& context, CtId id, FinalState state,
-                const std::function<void()>& went_on) {
+                const std::function<void()>& went_on, const CtSettings* settings) {
   if (state == FinalState::stopped || state == FinalState::suspended) return {};
+  Kernel& kernel = context.kernel();
   TH_ASSIGN(const container::State now,
-            container::observe(context.kernel(), context.layout(), context.node, id));
+            settings != nullptr
+                ? container::observe(kernel, context.layout(), context.node, *settings)
+                : container::observe(kernel, context.layout(), context.node, id));
   if (now.running() || (state == FinalState::mounted && now.mounted)) return {};
   if (state == FinalState::running && now.suspended)
     return container::resume(context, id, {.dumpfile = {}, .went_on = went_on});
@@ -63,6 +68,7 @@ Result<ContainerArrival> ContainerArrival::plan(container::Context& context, con
   arrival.token_ = begin.text("token");
   if (!valid_token(arrival.token_)) return bad_message("no token");
   arrival.keep_ = begin.says_yes("keep");
+  arrival.with_processes_ = begin.says_yes("processes");
 
   const auto config = std::find_if(begin.attachments.begin(), begin.attachments.end(),
                                    [](const Attachment& a) { return a.name == "config"; });
@@ -80,6 +86,7 @@ Result<ContainerArrival> ContainerArrival::plan(container::Context& context, con
   }
   TH_ASSIGN(const CtSettings settings,
             interpret_ct_settings(file, context.node, arrival.id_, path));
+  arrival.settings_ = settings;
   arrival.area_ = settings.private_area;
   arrival.name_ = settings.name;
   arrival.ostemplate_ = settings.ostemplate;
@@ -126,6 +133,11 @@ Intent ContainerArrival::intent() const {
     intent.forward.push_back({StepKind::rename, staged(script.name), script.name});
   }
   intent.back.push_back({StepKind::remove_file, staged(config), {}});
+  const std::string prepared = return_path(layout, token_);
+  // A killed write leaves its text beside the name.
+  for (const std::string& path : {prepared, prepared + ".new", receipt_path(layout, token_) + ".new"})
+    intent.back.push_back({StepKind::remove_file, path, {}});
+  intent.back.push_back({StepKind::remove_file, pages_note(layout, id_), {}});
   intent.back.push_back({StepKind::remove_tree, template_staging(), {}});
   intent.back.push_back({StepKind::remove_tree, dump_staging(), {}});
   intent.back.push_back(leave_area());
@@ -155,6 +167,7 @@ Status ContainerArrival::prepare() {
   // Of a container that had this number before: the name must be free.
   TH_TRY(container::discard_dump(kernel, container::dump_path(context_->node, id_)));
   TH_TRY(write_intent(kernel, context_->node.journal_file(id_), intent()));
+  TH_TRY(prepare_return());
   for (const Attachment& script : scripts_) {
     TH_TRY(files.write(staged(script.name), script.content, script.mode));
     TH_TRY(files.set_mode(staged(script.name), script.mode));
@@ -190,7 +203,14 @@ Status ContainerArrival::reuse_kept(const std::string& digest) {
 Status ContainerArrival::keep_area() {
   if (!keep_ || worth_keeping_) return {};
   worth_keeping_ = true;
+  TH_TRY(prepare_return());
   return write_intent(context_->kernel(), context_->node.journal_file(id_), intent());
+}
+
+Status ContainerArrival::prepare_return() {
+  Arrived all = all_of_it();
+  all.has_state = with_processes_;
+  return migrate::prepare_return(*context_, all);
 }
 
 Status ContainerArrival::receive_template(Channel& channel, TransferResult& result) {
@@ -220,6 +240,14 @@ Status ContainerArrival::receive_area(Channel& channel, TransferResult& result) 
   return {};
 }
 
+Status ContainerArrival::accept_area() {
+  area_complete_ = true;
+  if (!with_processes_) return {};
+  const auto limited = resource::apply_disk_limit(context_->kernel(), settings_, /*strict=*/false);
+  if (!limited && limited.error().code == ErrorCode::node_down) return limited.error();
+  return {};
+}
+
 Status ContainerArrival::receive_images(const Message& message, Channel& channel,
                                         TransferResult& result) {
   Files& files = context_->kernel().files();
@@ -232,29 +260,35 @@ Status ContainerArrival::receive_images(const Message& message, Channel& channel
   TH_TRY(make_directories(files, parent_directory(dump_staging())));
   for (const std::string& path : {dump_staging(), dump_staging() + "/" + name})
     TH_TRY(files.make_directory(path, 0700));
-  TH_ASSIGN(result, channel.receive_tree(dump_staging() + "/" + name));
-  return files.sync(dump_staging());
+  const std::string images = dump_staging() + "/" + name;
+  auto received = channel.receive_tree(images);
+  if (!received) {
+    // Half of them, and worth nothing; those of another try may come.
+    if (const Result<Effect> removed = files.remove_tree(images); !removed)
+      received.error().detail += "; also failed: " + removed.error().message();
+    return received.error();
+  }
+  result = *received;
+  return message.says_yes("passing") ? Status() : files.sync(dump_staging());
 }
 
 Status ContainerArrival::receive_state(const Message& message) {
   container::DumpFacts facts;
   facts.id = id_;
   facts.has_network = message.says_yes("network");
+  facts.lazy = message.says_yes("lazy");
+  if (facts.lazy) TH_TRY(note_awaited_pages(*context_, id_, token_));
   for (const Attachment& attachment : message.attachments)
     if (attachment.name == "live") facts.live = attachment.content;
-  TH_TRY(container::write_dump_facts(context_->kernel(), dump_staging(), facts));
-  has_state_ = true;
-  return context_->kernel().files().sync(parent_directory(dump_staging()));
-}
-
-Result<bool> ContainerArrival::has_gone_on() const {
   Kernel& kernel = context_->kernel();
-  TH_ASSIGN(const auto init, kernel.processes().find(container::label_of(id_)));
-  if (init) return true;
-  if (!has_state_) return false;
-  // A dump that is used up has run, if only for a moment.
-  TH_ASSIGN(const auto dump, kernel.files().stat(container::dump_path(context_->node, id_)));
-  return !dump.has_value();
+  if (message.says_yes("passing")) {
+    TH_ASSIGN(facts.boot, kernel.host().boot_id());
+  }
+  // Durable though the images are not: that processes came along must not be forgotten, or after a
+  // power cut the container would be started anew here while its source still holds them.
+  TH_TRY(container::write_dump_facts(kernel, dump_staging(), facts));
+  has_state_ = true;
+  return kernel.files().sync(parent_directory(dump_staging()));
 }
 
 Status ContainerArrival::take_over(FinalState state, bool& ours) {
@@ -276,45 +310,29 @@ Status ContainerArrival::take_over(FinalState state, bool& ours) {
   // What fails from here on is completed by the next command.
   TH_TRY(replay_intent(kernel, intent()));
   TH_TRY(clear_intent(kernel, context_->node.journal_file(id_), true));
-  Status up = bring_up(*context_, id_, state, [&] { went_on_ = kernel.clock().now(); });
+  Status up =
+      bring_up(*context_, id_, state, [&] { went_on_ = kernel.clock().now(); }, &settings_);
   if (up || up.error().code == ErrorCode::node_down) return up;
-  TH_ASSIGN(const bool gone_on, has_gone_on());
+  TH_ASSIGN(const bool gone_on, has_gone_on(*context_, id_, has_state_));
   if (gone_on) return up;  // the next command completes it
   Error failure = fail(up.error().code, "migrate.start", "CT " + id_.text(),
                        "cannot be brought up at the destination")
                       .with_exit_code(to_int(MigrateExit::cannot_start))
                       .caused_by(std::move(up).error());
-  TH_TRY(give_back());
+  TH_TRY(give_back(*context_, all_of_it()));
   ours = false;
   return failure;
 }
 
-Status ContainerArrival::give_back() {
-  Kernel& kernel = context_->kernel();
-  const Layout& layout = context_->layout();
-  const std::string config = layout.container_config(id_);
-  Intent intent;
-  intent.operation = "give-back";
-  intent.phase = IntentPhase::roll_forward;
-  intent.facts["token"] = token_;
-  intent.forward.push_back({StepKind::remove_file, receipt_path(layout, token_), {}});
-  intent.forward.push_back({StepKind::remove_file, config, {}});
-  if (!name_.empty()) {
-    intent.forward.push_back({StepKind::remove_file, layout.names_directory() + "/" + name_, {}});
-  }
-  for (const Attachment& script : scripts_) {
-    intent.forward.push_back({StepKind::remove_file, script.name, {}});
-  }
-  if (has_state_) {
-    // Kept for a look (spec F3.15).
-    const std::string dump = container::dump_path(context_->node, id_);
-    intent.forward.push_back({StepKind::remove_tree, dump + ".saved", {}});
-    intent.forward.push_back({StepKind::rename, dump, dump + ".saved"});
-  }
-  intent.forward.push_back(leave_area());
-  TH_TRY(write_intent(kernel, context_->node.journal_file(id_), intent));
-  TH_TRY(replay_intent(kernel, intent));
-  return clear_intent(kernel, context_->node.journal_file(id_), true);
+Arrived ContainerArrival::all_of_it() const {
+  Arrived all{.id = id_,
+              .token = token_,
+              .name = name_,
+              .scripts = {},
+              .leave_area = leave_area(),
+              .has_state = has_state_};
+  for (const Attachment& script : scripts_) all.scripts.push_back(script.name);
+  return all;
 }
 
 Status ContainerArrival::abandon() {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/container/context.h"
+#include "runtime/migrate/give_back.h"
 #include "runtime/migrate/message.h"
 #include "runtime/node/journal.h"
 
@@ -19,9 +20,9 @@ Result<FinalState> parse_final_state(std::string_view name);
 
 /// Resumes, starts or mounts a container of this node, when it is not up already. Call it under the
 /// lock.
-/// `went_on` as in ResumeOptions.
+/// `went_on` as in ResumeOptions. `settings`: its own, from a caller who has read them.
 Status bring_up(container::Context& context, CtId id, FinalState state,
-                const std::function<void()>& went_on = {});
+                const std::function<void()>& went_on = {}, const CtSettings* settings = nullptr);
 
 /// Receives one container under its lock. Before take_over() everything can be taken back; a power
 /// cut is recovered by the container's journal, whose commit is the receipt.
@@ -47,7 +48,9 @@ class ContainerArrival {
   /// The template's tree was checked by the source too: puts it in its place.
   Status adopt_template();
   /// The area's digest was checked by the source too.
-  void accept_area() { area_complete_ = true; }
+  /// And sets its limits, for a container that comes with processes: where that writes back all that is
+  /// dirty, their images are not yet there. What cannot be set is told when it is mounted.
+  Status accept_area();
   /// Images of a dump, or of a round of pre-copy, by the name of their directory.
   Status receive_images(const Message& message, Channel& channel, TransferResult& result);
   /// What lies beside them: the dump is whole.
@@ -70,17 +73,18 @@ class ContainerArrival {
   [[nodiscard]] std::string template_staging() const;
   /// Where the dump is built.
   [[nodiscard]] std::string dump_staging() const;
-  /// Whether the container runs here, or has.
-  Result<bool> has_gone_on() const;
   [[nodiscard]] Intent intent() const;
   [[nodiscard]] Step leave_area() const;
-  Status give_back();
+  [[nodiscard]] Arrived all_of_it() const;
+  /// See migrate::prepare_return.
+  Status prepare_return();
   /// From now on a failure leaves the area for the next try.
   Status keep_area();
 
   container::Context* context_;
   CtId id_;
   std::string token_;
+  CtSettings settings_;
   std::string area_;
   std::string name_;
   std::string ostemplate_;
@@ -90,7 +94,8 @@ class ContainerArrival {
   bool worth_keeping_ = false;       ///< and there is something
   bool area_complete_ = false;
   bool area_older_ = false;
-  bool has_state_ = false;
+  bool with_processes_ = false;      ///< they will come
+  bool has_state_ = false;           ///< they are here
   std::optional<Instant> went_on_;
 };
 

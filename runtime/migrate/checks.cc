@@ -112,10 +112,13 @@ class Checker {
     }
     if (!arrival_.online) return {};
     TH_ASSIGN(const Support restores, context_.kernel().host().supports(Feature::checkpoint));
+    result_.pace = restores.pace;
     if (!restores.available) {
       problem(MigrateExit::live_engine, "the destination cannot restore processes: " +
                                             restores.reason + "; move it without --online");
     }
+    TH_ASSIGN(const Support lazy, context_.kernel().host().supports(Feature::lazy_pages));
+    if (!lazy.available) result_.no_lazy_pages = lazy.reason;
     // Programs look once, at their start, what the CPU can, and go on using it.
     std::vector<std::string> missing;
     if (!host.cpu_features.empty())
@@ -163,6 +166,35 @@ class Checker {
 };
 
 }  // namespace
+
+std::map<std::string, std::string> pace_fields(const EnginePace& pace) {
+  const auto us = [](Duration length) { return std::to_string(length / microseconds(1)); };
+  std::map<std::string, std::string> fields = {{"look_us", us(pace.look)}};
+  for (const auto& [name, run] : {std::pair("dump", pace.dump), std::pair("restore", pace.restore)}) {
+    fields[fmt::format("{}_us", name)] = us(run.took);
+    fields[fmt::format("{}_tasks", name)] = std::to_string(run.tasks);
+    fields[fmt::format("{}_pages", name)] = std::to_string(run.pages.value);
+  }
+  return fields;
+}
+
+Result<EnginePace> parse_pace_fields(const Message& message) {
+  constexpr std::uint64_t kDay = 86'400'000'000, kMostTasks = 1 << 22, kMostPages = 1ULL << 40;
+  const auto time = [&](const std::string& name) -> Result<Duration> {
+    TH_ASSIGN(const std::uint64_t value, message.number(name, kDay));
+    return microseconds(static_cast<std::int64_t>(value));
+  };
+  EnginePace pace;
+  TH_ASSIGN(pace.look, time("look_us"));
+  for (const auto& [name, run] : {std::pair("dump", &pace.dump), std::pair("restore", &pace.restore)}) {
+    const std::string prefix = name;
+    TH_ASSIGN(run->took, time(prefix + "_us"));
+    TH_ASSIGN(const std::uint64_t tasks, message.number(prefix + "_tasks", kMostTasks));
+    run->tasks = static_cast<std::uint32_t>(tasks);
+    TH_ASSIGN(run->pages.value, message.number(prefix + "_pages", kMostPages));
+  }
+  return pace;
+}
 
 bool plain_template_name(std::string_view name) {
   return !name.empty() && name.size() <= 128 && name.front() != '.' &&

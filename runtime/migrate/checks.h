@@ -1,9 +1,12 @@
 // What the destination looks at before anything is copied (spec F3.13).
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "runtime/container/context.h"
+#include "runtime/kernel/host.h"
 #include "runtime/migrate/message.h"
 
 namespace twinhull::migrate {
@@ -30,11 +33,17 @@ Result<Arrival> parse_arrival(const Message& message);
 struct ArrivalChecks {
   std::vector<Problem> problems;
   bool template_present = false;
+  EnginePace pace;            ///< of checkpoints here
+  std::string no_lazy_pages;  ///< why processes cannot run here before all of their memory is here
 };
 
 /// Every check runs, so that the operator sees all that stands in the way at once.
 /// Errors: those of the ports.
 Result<ArrivalChecks> check_arrival(container::Context& context, const Arrival& arrival);
+
+/// A pace as fields of a message, and back. Errors: protocol.
+std::map<std::string, std::string> pace_fields(const EnginePace& pace);
+Result<EnginePace> parse_pace_fields(const Message& message);
 
 /// Whether a template's tree is there and has content.
 Result<bool> template_present(container::Context& context, const std::string& ostemplate);

@@ -1,6 +1,7 @@
 // The source's end of the conversation, once it is begun.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,6 +22,9 @@ class Courier {
     broken_ = false;
   }
   [[nodiscard]] Channel& channel() { return *channel_; }
+  [[nodiscard]] bool connected() const { return channel_ != nullptr; }
+  /// The connection goes to another owner, until use().
+  std::unique_ptr<Channel> release() { return std::move(channel_); }
   /// Ends the connection in order; nothing when there is none.
   void close();
   /// A tree was cut off: the peer cannot be told anything any more.
@@ -35,12 +39,26 @@ class Courier {
     bool changing = false;                       ///< as TransferOptions
     bool update = false;                         ///< likewise
     std::optional<WallTime> unchanged_before{};  ///< likewise
+    bool durable = true;                         ///< likewise
+    bool accepted = false;  ///< the peer needs to know that the copy is right, for it acts on that
   };
-  /// Announces the tree by `message`, streams it, and has the peer accept it ("TYPE-good") when
-  /// both ends have seen the same. Errors: exit 6, or those of the connection; node_down.
+  /// Announces the tree by `message`, streams it, and compares what both ends have seen. With
+  /// Tree::accepted the peer hears of it ("TYPE-good"); else it learns it from the next message, for a
+  /// wrong copy ends the move. Errors: exit 6, or those of the connection; node_down.
   Result<TransferResult> send_tree(const Message& message, const Tree& tree);
 
+  /// Sends a tree over a channel, with at least these options.
+  using Sending = std::function<Result<TransferResult>(Channel&, const TransferOptions&)>;
+  /// The same for images that are sent while they are made: `path` is where they lie here. An error of
+  /// Checkpoints is given as it is; the peer has heard of it, and can be asked on.
+  Result<TransferResult> send_images(const Message& message, const std::string& path,
+                                     const Sending& sending);
+
  private:
+  Result<TransferResult> send(const Message& message, const std::string& path,
+                              const TransferOptions& options, const Sending& sending);
+  [[nodiscard]] Error not_copied(const std::string& path, Error lower) const;
+
   std::string host_;
   Duration timeout_;
   TransferOptions options_;

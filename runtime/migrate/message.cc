@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "runtime/config/json_text.h"
 #include "runtime/config/quantity.h"
 #include "runtime/migrate/exit_codes.h"
 
 namespace twinhull::migrate {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::size_t kMostAttachments = 16;
 constexpr std::size_t kMostAttachmentBytes = std::size_t{2} << 20;
@@ -21,11 +18,12 @@ Error garbled(std::string_view why) {
       .with_hint("use the same version on both nodes");
 }
 
-bool string_map(const Json& json, std::map<std::string, std::string>& target) {
-  if (!json.is_object()) return false;
-  for (const auto& [key, value] : json.items()) {
-    if (!value.is_string()) return false;
-    target.emplace(key, value.get<std::string>());
+bool string_map(JsonValue object, std::map<std::string, std::string>& target) {
+  if (!object.is_object()) return false;
+  for (const JsonValue member : object) {
+    const auto value = member.text();
+    if (!value) return false;
+    target.insert_or_assign(std::string(member.name()), std::string(*value));
   }
   return true;
 }
@@ -50,69 +48,82 @@ Result<std::uint64_t> Message::number(const std::string& field, std::uint64_t mo
 }
 
 std::string message_text(const Message& message) {
-  Json json;
-  json["version"] = kProtocolVersion;
-  json["type"] = message.type;
-  json["fields"] = message.fields;
-  json["attachments"] = Json::array();
+  JsonWriter json(JsonWriter::Layout::line);
+  json.begin_object();
+  json.key("attachments");
+  json.begin_array();
   for (const Attachment& attachment : message.attachments) {
-    json["attachments"].push_back({{"name", attachment.name},
-                                   {"mode", attachment.mode},
-                                   {"bytes", attachment.content.size()}});
+    json.begin_object();
+    json.key("bytes");
+    json.number(static_cast<std::int64_t>(attachment.content.size()));
+    json.key("mode");
+    json.number(attachment.mode);
+    json.member("name", attachment.name);
+    json.end_object();
   }
-  json["problems"] = Json::array();
+  json.end_array();
+  json.key("fields");
+  json.begin_object();
+  for (const auto& [name, value] : message.fields) json.member(name, value);
+  json.end_object();
+  json.key("problems");
+  json.begin_array();
   for (const Problem& problem : message.problems) {
-    json["problems"].push_back({{"exit", problem.exit_code}, {"text", problem.text}});
+    json.begin_object();
+    json.key("exit");
+    json.number(problem.exit_code);
+    json.member("text", problem.text);
+    json.end_object();
   }
-  // Texts of errors may hold file names that are no UTF-8.
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  json.end_array();
+  json.member("type", message.type);
+  json.key("version");
+  json.number(kProtocolVersion);
+  json.end_object();
+  return json.take();
 }
 
 Result<Message> parse_message(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object()) return garbled("the peer sent no message of a migration");
-  const auto version = json.find("version");
-  if (version == json.end() || !version->is_number_integer()) {
-    return garbled("the peer sent a message without version");
-  }
-  if (*version != kProtocolVersion) {
-    return garbled(fmt::format("the peer speaks version {}, this node version {}", version->dump(),
+  JsonDocument document;
+  if (!document.parse(text) || !document.root().is_object())
+    return garbled("the peer sent no message of a migration");
+  const JsonValue json = document.root();
+  const JsonValue version = json.member("version");
+  if (!version.is_number()) return garbled("the peer sent a message without version");
+  if (version.number() != kProtocolVersion) {
+    return garbled(fmt::format("the peer speaks version {}, this node version {}", version.raw(),
                                kProtocolVersion));
   }
   Message message;
-  const auto type = json.find("type");
-  const auto fields = json.find("fields");
-  const auto attachments = json.find("attachments");
-  const auto problems = json.find("problems");
-  if (type == json.end() || !type->is_string() || fields == json.end() ||
-      attachments == json.end() || !attachments->is_array() || problems == json.end() ||
-      !problems->is_array() || !string_map(*fields, message.fields)) {
+  const auto type = json.member("type").text();
+  const JsonValue attachments = json.member("attachments");
+  const JsonValue problems = json.member("problems");
+  if (!type || !attachments.is_array() || !problems.is_array() ||
+      !string_map(json.member("fields"), message.fields)) {
     return garbled("the peer sent a malformed message");
   }
-  message.type = type->get<std::string>();
-  if (attachments->size() > kMostAttachments) return garbled("the peer sends too many files");
-  for (const Json& entry : *attachments) {
-    if (!entry.is_object() || !entry.contains("name") || !entry["name"].is_string() ||
-        !entry.contains("mode") || !entry["mode"].is_number_unsigned() ||
-        !entry.contains("bytes") || !entry["bytes"].is_number_unsigned() ||
-        entry["mode"].get<std::uint64_t>() > 07777 ||
-        entry["bytes"].get<std::uint64_t>() > kMostAttachmentBytes) {
+  message.type = *type;
+  for (const JsonValue entry : attachments) {
+    if (message.attachments.size() == kMostAttachments)
+      return garbled("the peer sends too many files");
+    const auto name = entry.member("name").text();
+    const auto mode = entry.member("mode").number();
+    const auto bytes = entry.member("bytes").number();
+    if (!name || !mode || !bytes || *mode > 07777 || *bytes > kMostAttachmentBytes)
       return garbled("the peer sent a malformed file");
-    }
     Attachment attachment;
-    attachment.name = entry["name"].get<std::string>();
-    attachment.mode = entry["mode"].get<std::uint32_t>();
-    attachment.content.resize(entry["bytes"].get<std::size_t>());
+    attachment.name = *name;
+    attachment.mode = static_cast<std::uint32_t>(*mode);
+    attachment.content.resize(static_cast<std::size_t>(*bytes));
     if (!plain_name(attachment.name)) return garbled("the peer sent a file with a bad name");
     message.attachments.push_back(std::move(attachment));
   }
-  for (const Json& entry : *problems) {
-    if (!entry.is_object() || !entry.contains("exit") || !entry["exit"].is_number_unsigned() ||
-        !entry.contains("text") || !entry["text"].is_string() ||
-        entry["exit"].get<std::uint64_t>() > 255) {
+  for (const JsonValue entry : problems) {
+    const auto exit_code = entry.member("exit").number();
+    const auto problem = entry.member("text").text();
+    if (!exit_code || !problem || *exit_code > 255)
       return garbled("the peer sent a malformed problem");
-    }
-    message.problems.push_back({entry["exit"].get<int>(), entry["text"].get<std::string>()});
+    message.problems.push_back({static_cast<int>(*exit_code), std::string(*problem)});
   }
   return message;
 }

@@ -13,7 +13,7 @@
 namespace twinhull::migrate {
 
 /// Both ends must speak the same version; a change of any message counts it up.
-inline constexpr int kProtocolVersion = 2;
+inline constexpr int kProtocolVersion = 4;
 
 /// A small file that travels with a message, byte for byte.
 struct Attachment {

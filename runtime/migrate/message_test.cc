@@ -30,16 +30,20 @@ BOOST_AUTO_TEST_CASE(garbage_is_refused) {
       "[]",
       "{}",
       "null",
-      "{\"version\":2}",
+      R"({"version":OURS})",
       R"({"version":1,"type":"x","fields":{},"attachments":[],"problems":[]})",
-      R"({"version":2,"type":5,"fields":{},"attachments":[],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{"a":1},"attachments":[],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[{}],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"../x","mode":1,"bytes":1}],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":9999,"bytes":1}],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":-1}],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":99999999}],"problems":[]})",
-      R"({"version":2,"type":"x","fields":{},"attachments":[],"problems":[{"exit":-1,"text":""}]})"};
+      R"({"version":OURS,"type":5,"fields":{},"attachments":[],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{"a":1},"attachments":[],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[{}],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[{"name":"../x","mode":1,"bytes":1}],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[{"name":"x","mode":9999,"bytes":1}],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":-1}],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[{"name":"x","mode":1,"bytes":99999999}],"problems":[]})",
+      R"({"version":OURS,"type":"x","fields":{},"attachments":[],"problems":[{"exit":-1,"text":""}]})"};
+  // So that their version is not what they are refused for.
+  for (std::string& text : bad)
+    if (const std::size_t at = text.find("OURS"); at != std::string::npos)
+      text.replace(at, 4, std::to_string(kProtocolVersion));
   for (std::size_t i = 1; i < good.size(); ++i) bad.push_back(good.substr(0, i));
   for (const std::string& text : bad) {
     const auto parsed = parse_message(text);

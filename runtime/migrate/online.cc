@@ -50,15 +50,16 @@ auto OnlineMove::patiently(const Call& call) -> decltype(call()) {
   }
 }
 
-Status OnlineMove::copy_memory(const PrecopyGoals& goals, bool must) {
+Status OnlineMove::copy_memory(const PrecopyGoals& goals, bool must, bool lazy) {
   Kernel& kernel = context_.kernel();
   TH_ASSIGN(const Support tracking, kernel.host().supports(Feature::dirty_tracking));
   if (!tracking.available) {
     const std::string why =
         "this kernel does not tell which memory changes (" + tracking.reason + ")";
-    if (must)
+    if (must && !lazy)
       return unsupported(id_, why).with_hint("without --require-realtime it is frozen for longer");
-    context_.reporter.say(why + ": all of it is copied while the container stands still");
+    context_.reporter.say(why + (lazy ? ": all of it follows"
+                                      : ": all of it is copied while the container stands still"));
     return {};
   }
   context_.reporter.say("Copying memory");
@@ -85,6 +86,10 @@ Status OnlineMove::copy_memory(const PrecopyGoals& goals, bool must) {
     }
     timing_.rounds = kernel.clock().now() - begun;
     if (verdict == PrecopyVerdict::enough) return {};
+    if (lazy) {
+      context_.reporter.say(fmt::format("Memory: {}; the rest follows", to_string(verdict)));
+      return {};
+    }
     const std::string expected = in_seconds(transfer_time(done, rest));
     if (must) {
       return unsupported(id_, fmt::format("{}: it would stand still for about {}",
@@ -102,7 +107,7 @@ Result<PrecopyRound> OnlineMove::round(std::size_t number, Instant before) {
   Kernel& kernel = context_.kernel();
   const Instant begun = kernel.clock().now();
   const std::string name = fmt::format("round-{}", number);
-  PreDumpSpec spec{.images = dump() + "/" + name, .parent = parent_};
+  PreDumpSpec spec{.images = dump() + "/" + name, .parent = parent_, .durable = false};
   const auto written = patiently([&]() -> Result<DumpResult> {
     TH_TRY(kernel.files().remove_tree(spec.images));
     TH_TRY(kernel.files().make_directory(spec.images, 0700));
@@ -142,45 +147,69 @@ Status OnlineMove::slow_down(std::uint32_t times) {
 }
 
 Status OnlineMove::send_images(const std::string& name, const std::string& path, Bytes& wire) {
-  const Message message{.type = "images", .fields = {{"name", name}}};
-  TH_ASSIGN(const TransferResult sent, courier_.send_tree(message, {.path = path}));
+  const Message message{.type = "images", .fields = {{"name", name}, {"passing", "yes"}}};
+  TH_ASSIGN(const TransferResult sent, courier_.send_tree(message, {.path = path, .durable = false}));
   wire = sent.wire;
   timing_.wire += sent.wire;
   return {};
 }
 
-Status OnlineMove::move_state(const std::function<Status()>& meanwhile) {
+Result<container::HeldDump> OnlineMove::dump_once(bool lazy, const std::function<Status()>& last_copy) {
   Kernel& kernel = context_.kernel();
-  Clock& clock = kernel.clock();
-  const Instant frozen = clock.now();
   const std::string images = container::dump_images(dump());
-  const auto held = patiently([&]() -> Result<container::HeldDump> {
-    TH_TRY(kernel.files().remove_tree(images));
-    TH_TRY(kernel.files().make_directory(images, 0700));
-    TH_ASSIGN(const ProcessRef init, container::require_running(kernel, id_));
-    TH_TRY(container::hold(context_, id_));
-    auto dumped = container::dump_held(context_, id_, init, dump(), parent_);
-    // It does not stand still while we wait for another try.
-    if (!dumped && dumped.error().code == ErrorCode::busy) TH_TRY(container::let_go(context_, id_));
-    return dumped;
-  });
+  TH_TRY(kernel.files().remove_tree(images));
+  TH_TRY(kernel.files().make_directory(images, 0700));
+  TH_ASSIGN(const ProcessRef init, container::require_running(kernel, id_));
+  TH_TRY(container::hold(context_, id_));
+  TH_TRY(last_copy());
+  const auto dump_and_send = [&](ProcessRef of, const DumpSpec& spec) -> Result<DumpResult> {
+    const Message message{.type = "images", .fields = {{"name", "images"}, {"passing", "yes"}}};
+    DumpResult written;
+    const auto over = [&](Channel& channel, const TransferOptions& how) -> Result<TransferResult> {
+      TH_ASSIGN(const SentDump both, kernel.checkpoints().dump_over(of, spec, channel, how));
+      written = both.dump;
+      return both.sent;
+    };
+    TH_ASSIGN(const TransferResult sent, courier_.send_images(message, images, over));
+    timing_.wire += sent.wire;
+    return written;
+  };
+  auto dumped = container::dump_held(context_, id_, init, dump(), parent_, /*durable=*/false, lazy,
+                                     lazy ? container::Dumping() : dump_and_send);
+  // It does not stand still while we wait for another try.
+  if (!dumped && dumped.error().code == ErrorCode::busy) TH_TRY(container::let_go(context_, id_));
+  return dumped;
+}
+
+Status OnlineMove::move_state(bool lazy, const std::function<Status()>& last_copy) {
+  Clock& clock = context_.kernel().clock();
+  const Instant frozen = clock.now();
+  const auto held = patiently([&] { return dump_once(lazy, last_copy); });
   if (!held) {
+    // The way to the destination, or what is there, says itself what it could not do.
+    if (held.error().operation.starts_with("migrate.")) return held.error();
     const bool kind = held.error().code == ErrorCode::not_supported;
     return stage_error(kind ? MigrateExit::unsupported : MigrateExit::cannot_stop,
                        "CT " + id_.text(), "its processes cannot be dumped", held.error());
   }
   timing_.left = held->result.written;
-  timing_.stop = clock.now() - frozen;
+  if (lazy) timing_.behind = held->result.scanned - held->result.written - held->result.skipped;
   const Instant dumped = clock.now();
-  Bytes wire;
-  TH_TRY(send_images("images", images, wire));
-  TH_TRY(send_state(courier_, held->facts));
-  timing_.images = clock.now() - dumped;
-  return meanwhile();
+  if (lazy) {
+    Bytes wire;
+    TH_TRY(send_images("images", container::dump_images(dump()), wire));
+    timing_.images = clock.now() - dumped;
+  }
+  TH_TRY(send_state(courier_, held->facts, /*passing=*/true));
+  timing_.stop = clock.now() - frozen - timing_.last_copy - timing_.images;
+  return {};
 }
 
-Status send_state(Courier& courier, const container::DumpFacts& facts) {
-  Message state{.type = "state", .fields = {{"network", facts.has_network ? "yes" : "no"}}};
+Status send_state(Courier& courier, const container::DumpFacts& facts, bool passing) {
+  Message state{.type = "state",
+                .fields = {{"network", facts.has_network ? "yes" : "no"},
+                           {"passing", passing ? "yes" : "no"},
+                           {"lazy", facts.lazy ? "yes" : "no"}}};
   if (!facts.live.empty()) state.attachments.push_back({"live", 0600, facts.live});
   auto answer = courier.question(state);
   if (answer) return {};
@@ -188,7 +217,10 @@ Status send_state(Courier& courier, const container::DumpFacts& facts) {
                      std::move(answer).error());
 }
 
-Status abandon_online(container::Context& context, CtId id) {
+Status abandon_online(container::Context& context, CtId id, bool lazy) {
+  Kernel& kernel = context.kernel();
+  TH_ASSIGN(const auto init, kernel.processes().find(container::label_of(id)));
+  if (lazy && init) TH_TRY(kernel.checkpoints().drop_pages(*init));
   TH_TRY(container::cancel_suspend(context, id, container::dump_path(context.node, id), false));
   return container::reapply(context, id);
 }

@@ -7,26 +7,12 @@
 
 #include "runtime/container/context.h"
 #include "runtime/container/dump.h"
+#include "runtime/container/resume.h"
 #include "runtime/migrate/courier.h"
 #include "runtime/migrate/precopy.h"
+#include "runtime/migrate/timing.h"
 
 namespace twinhull::migrate {
-
-/// How a migration went by the clock; what did not happen is 0.
-struct Timing {
-  Duration first_copy{0};  ///< of the private area, while it ran
-  Duration rounds{0};      ///< of memory, while it ran
-  Duration stop{0};        ///< or freeze and dump
-  Duration last_copy{0};   ///< what had changed in the private area
-  Duration images{0};      ///< copy of the dump
-  Duration start{0};       ///< at the destination: from the commit to its answer
-  Duration down{0};        ///< from the stop or the freeze to that answer
-  Duration total{0};
-  std::uint32_t round_count = 0;
-  Pages precopied;
-  Pages left;  ///< pages of the dump
-  Bytes wire;  ///< everything
-};
 
 /// Moves the processes of one running container. What it makes at the source is one directory, the
 /// unfinished dump, and the hold; abandon_online() takes both back.
@@ -35,16 +21,21 @@ class OnlineMove {
   OnlineMove(container::Context& context, CtId id, Courier& courier, Timing& timing);
 
   /// Rounds of memory while the container runs. Without dirty tracking none, or with `must` an
-  /// error (exit 57). An end without reaching the goals is told, or with `must` an error.
-  Status copy_memory(const PrecopyGoals& goals, bool must);
+  /// error (exit 57). An end without reaching the goals is told, or with `must` an error. `lazy`: what
+  /// is left then keeps nobody frozen, so neither matters.
+  Status copy_memory(const PrecopyGoals& goals, bool must, bool lazy);
   /// From here on the processes stand still; their images are at the destination when it returns.
-  /// `meanwhile` sends what the private area has got since, after the dump.
-  Status move_state(const std::function<Status()>& meanwhile);
+  /// `last_copy` sends what the private area has got since, before the dump: what it makes durable
+  /// there does not wait for images then.
+  /// `lazy`: memory is held back here, to follow (page_phase.h).
+  Status move_state(bool lazy, const std::function<Status()>& last_copy);
 
  private:
   [[nodiscard]] std::string dump() const;
   Result<PrecopyRound> round(std::size_t number, Instant before);
   Status slow_down(std::uint32_t times);
+  /// One try of the dump. Unless memory is held back the images cross while they are written.
+  Result<container::HeldDump> dump_once(bool lazy, const std::function<Status()>& last_copy);
   Status send_images(const std::string& name, const std::string& path, Bytes& wire);
   template <typename Call>
   auto patiently(const Call& call) -> decltype(call());
@@ -57,11 +48,12 @@ class OnlineMove {
   bool slowed_ = false;
 };
 
-/// Sends what lies beside the images of a dump. Errors: exit 6.
-Status send_state(Courier& courier, const container::DumpFacts& facts);
+/// Sends what lies beside the images of a dump. `passing`: the images are not durable, so they are
+/// worth nothing when that node goes down before it has resumed them. Errors: exit 6.
+Status send_state(Courier& courier, const container::DumpFacts& facts, bool passing);
 
 /// As before: the processes go on, the limits are the container's own, the images are gone. Can be
-/// repeated.
-Status abandon_online(container::Context& context, CtId id);
+/// repeated. `lazy`: memory may be held back.
+Status abandon_online(container::Context& context, CtId id, bool lazy);
 
 }  // namespace twinhull::migrate

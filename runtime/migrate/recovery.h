@@ -20,6 +20,10 @@ namespace twinhull::migrate {
 /// container then stays as it is, for running it could run it twice.
 container::RecoveryHandler recovery_handler();
 
+/// Whether a migration of this node waits for its destination to be asked: then the next command on
+/// that container needs channels. Errors: those of load_node_config and Files.
+Result<bool> has_open_departure(Kernel& kernel, const Layout& layout);
+
 /// What tells one node from another: boot and place of its files.
 Result<std::string> node_identity(container::Context& context);
 
@@ -33,7 +37,7 @@ Result<PeerConnection> connect_peer(container::Context& context, const PeerAddre
 /// What became of a container whose commit was not answered.
 struct CommitOutcome {
   bool adopted = false;
-  std::string problem;  ///< adopted, but not in the wished state: why
+  std::string problem;  ///< why it is not in the wished state there, or was given back
 };
 
 /// Asks the peer whether it took the container over; several tries while it is busy or away. With

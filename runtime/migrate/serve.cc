@@ -11,6 +11,7 @@
 #include "runtime/migrate/arrival.h"
 #include "runtime/migrate/checks.h"
 #include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/page_service.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
 #include "runtime/migrate/template_service.h"
@@ -35,6 +36,12 @@ class SilentConsole final : public Console {
 
 Message ok() {
   return {.type = "ok"};
+}
+
+/// After other errors of a tree the channel is as good as before (Channel::receive_tree).
+bool ends_the_stream(const Error& error) {
+  return error.code == ErrorCode::connection_lost || error.code == ErrorCode::protocol ||
+         error.code == ErrorCode::interrupted || error.code == ErrorCode::node_down;
 }
 
 class Service {
@@ -81,6 +88,7 @@ class Service {
     if (message.type == "probe") return send_message(channel_, ok());
     if (message.type == "resolve") return resolve(message);
     if (message.type == "forget") return forget(message);
+    if (message.type == kPagesFollow) return serve_pages(context_, channel_, message, stream_broken_);
     if (message.type == kTemplateOffer)
       return serve_template(context_, channel_, message, stream_broken_);
     return unexpected(message);
@@ -108,6 +116,8 @@ class Service {
     }));
     Message answer = ok();
     answer.fields["template"] = checks.template_present ? "yes" : "no";
+    answer.fields.merge(pace_fields(checks.pace));
+    if (!checks.no_lazy_pages.empty()) answer.fields["no_lazy_pages"] = checks.no_lazy_pages;
     answer.problems = std::move(checks.problems);
     return send_message(channel_, answer);
   }
@@ -156,15 +166,15 @@ class Service {
         TH_TRY(report(received));
         last_pass = message->text("pass") == "last";
       } else if (message->type == "area-good") {
-        if (last_pass) arrival.accept_area();
+        if (last_pass) TH_TRY(arrival.accept_area());
         TH_TRY(send_message(channel_, ok()));
       } else if (message->type == "images") {
         stream_broken_ = true;
-        TH_TRY(arrival.receive_images(*message, channel_, received));
+        const Status taken = arrival.receive_images(*message, channel_, received);
+        if (!taken && ends_the_stream(taken.error())) return taken;
         stream_broken_ = false;
-        TH_TRY(report(received));
-      } else if (message->type == "images-good") {
-        TH_TRY(send_message(channel_, ok()));
+        // The dump may have failed over there while it was sent: it can be tried again.
+        TH_TRY(taken ? report(received) : send_message(channel_, error_message(taken.error())));
       } else if (message->type == "state") {
         TH_TRY(arrival.receive_state(*message));
         TH_TRY(send_message(channel_, ok()));
@@ -226,22 +236,34 @@ class Service {
       TH_ASSIGN(wished, parse_final_state(message.text("state")));
     }
     Message answer = ok();
-    TH_TRY(container::with_lock(context_, id, "migrating", [&]() -> Status {
-      TH_ASSIGN(const bool adopted, has_receipt(context_, token));
-      answer.fields["adopted"] = adopted ? "yes" : "no";
-      if (!adopted || !wished) return {};
-      if (message.says_yes("recovering")) {
-        // Whoever has touched it since knows better.
-        TH_ASSIGN(const container::State now,
-                  container::observe(context_.kernel(), context_.layout(), context_.node, id));
-        if (!now.suspended) return {};
-      }
-      Status up = bring_up(context_, id, *wished);
-      if (!up && up.error().code == ErrorCode::node_down) return up;
-      if (!up) answer.fields["problem"] = up.error().message();
-      return {};
+    TH_TRY(container::with_lock(context_, id, "migrating", [&] {
+      return settle(id, token, wished, message.says_yes("recovering"), answer);
     }));
     return send_message(channel_, answer);
+  }
+
+  Status settle(CtId id, const std::string& token, std::optional<FinalState> wished,
+                bool recovering, Message& answer) {
+    TH_ASSIGN(const bool adopted, has_receipt(context_, token));
+    answer.fields["adopted"] = adopted ? "yes" : "no";
+    if (!adopted || !wished) return {};
+    if (recovering) {
+      // Whoever has touched it since knows better.
+      TH_ASSIGN(const container::State now,
+                container::observe(context_.kernel(), context_.layout(), context_.node, id));
+      if (!now.suspended) return {};
+    }
+    Status up = bring_up(context_, id, *wished);
+    if (up || up.error().code == ErrorCode::node_down) return up;
+    answer.fields["problem"] = up.error().message();
+    if (*wished != FinalState::running) return {};
+    // It came with its processes, which the source still holds.
+    TH_ASSIGN(const bool gone_on, has_gone_on(context_, id, /*has_state=*/true));
+    if (gone_on) return {};
+    TH_ASSIGN(const Arrived all, arrived(context_, id, token));
+    TH_TRY(give_back(context_, all));
+    answer.fields["adopted"] = "no";
+    return {};
   }
 
   Status forget(const Message& message) {

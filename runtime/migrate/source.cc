@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/config/setting_values.h"
+#include "runtime/container/apply.h"
 #include "runtime/container/dump.h"
 #include "runtime/container/locked.h"
 #include "runtime/container/operations.h"
@@ -18,10 +19,15 @@
 #include "runtime/migrate/arrival.h"
 #include "runtime/migrate/checks.h"
 #include "runtime/migrate/courier.h"
+#include "runtime/migrate/departure_messages.h"
 #include "runtime/migrate/exit_codes.h"
+#include "runtime/migrate/keeper.h"
+#include "runtime/migrate/letting_go.h"
 #include "runtime/migrate/online.h"
+#include "runtime/migrate/page_phase.h"
 #include "runtime/migrate/receipt.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/timing.h"
 #include "runtime/migrate/verdict.h"
 
 namespace twinhull::migrate {
@@ -42,6 +48,11 @@ class Departure {
 
   Status run() {
     TH_TRY(look());
+    if (request_.keeper && online())
+      context_.reporter.say("The keeper has no part: the processes stand still for a moment only");
+    else if (request_.keeper)
+      TH_TRY(check_keeper(context_, *request_.keeper, request_.id));
+    begins(MoveStage::check);
     TH_TRY(connect());
     TH_TRY(check());
     if (request_.verdict) return tell_verdict();
@@ -53,7 +64,10 @@ class Departure {
     const Instant begun = kernel().clock().now();
     Status moved = move();
     timing_.total = kernel().clock().now() - begun;
-    if (moved && request_.times) tell_times();
+    if (moved && request_.times)
+      for (const std::string& line : timing_lines(request_.id, timing_, online()))
+        context_.reporter.say(line);
+    if (moved && request_.watcher != nullptr) request_.watcher->moved(timing_, online());
     if (moved || ended_for_good(moved.error())) return moved;
     return bring_back(std::move(moved).error());
   }
@@ -71,6 +85,10 @@ class Departure {
   }
 
   Kernel& kernel() { return context_.kernel(); }
+
+  void begins(MoveStage stage, Bytes expected = {}) {
+    if (request_.watcher != nullptr) request_.watcher->begins(stage, expected);
+  }
 
   /// The node is off, or the outcome is open: nothing may be touched any more.
   bool ended_for_good(const Error& error) const {
@@ -105,7 +123,8 @@ class Departure {
     mounted_ = state.mounted;
     if (!online()) return {};
     TH_ASSIGN(const Support support, kernel().host().supports(Feature::checkpoint));
-    if (support.available) return {};
+    facts_.here = support.pace;
+    if (support.available) return check_memory_is_here(context_, request_.id);
     return fail(ErrorCode::not_supported, "migrate.look", name_,
                 "this node has no checkpoints: " + support.reason)
         .with_exit_code(to_int(MigrateExit::live_engine))
@@ -115,7 +134,8 @@ class Departure {
   Status connect() {
     auto connection = connect_peer(context_, request_.peer);
     if (!connection) {
-      return stage_error(MigrateExit::connect, request_.peer.text(), "cannot be reached",
+      return stage_error(MigrateExit::connect, request_.peer.text(),
+                         "the destination cannot be reached, nothing has begun",
                          std::move(connection).error());
     }
     courier_.use(std::move(connection->channel));
@@ -135,40 +155,41 @@ class Departure {
                   fmt::format("OSTEMPLATE \"{}\" is no name of a template", settings.ostemplate))
           .with_exit_code(to_int(MigrateExit::broken_container));
     }
-    Arrival arrival;
-    arrival.id = request_.id_there;
-    arrival.name = name_there();
-    arrival.online = online();
-    arrival.uuid = settings.uuid;
-    arrival.addresses = settings.addresses;
-    arrival.ostemplate = settings.ostemplate;
-    TH_ASSIGN(const HostInfo host, kernel().host().info());
-    arrival.architecture = host.architecture;
-    arrival.cpu_features = host.cpu_features;
-    TH_ASSIGN(const TreeSize area, kernel().files().measure_tree(settings.private_area));
-    arrival.area = area.bytes;
-    TH_ASSIGN(const bool here, template_present(context_, settings.ostemplate));
-    if (here) {
-      TH_ASSIGN(const TreeSize size, kernel().files().measure_tree(template_path()));
-      // Never 0 when it is there: 0 says that it is not.
-      arrival.template_size = {std::max<std::uint64_t>(size.bytes.value, 1)};
-    }
+    TH_ASSIGN(const Arrival arrival,
+              arrival_at_destination(context_, request_, settings, name_there(), online()));
+    template_size_ = arrival.template_size;
     auto answer = question(arrival_message(arrival));
     if (!answer) {
       return stage_error(MigrateExit::system, name_, "the destination cannot check it",
                          std::move(answer).error());
     }
     send_template_ = !answer->says_yes("template");
-    problems_ = std::move(answer->problems);
-    facts_.files = arrival.area;
+    problems_ = answer->problems;
+    facts_.files = area_size_ = arrival.area;
     if (send_template_) facts_.files += arrival.template_size;
     if (!online()) return {};
+    if (request_.online->lazy) TH_TRY(decide_lazy(*answer));
+    TH_ASSIGN(facts_.there, parse_pace_fields(*answer));
     // Before hours of copying, not after.
     const Duration watch = request_.verdict ? kWatch : Duration{0};
     TH_ASSIGN(const ProcessRef init, container::require_running(kernel(), request_.id));
     TH_ASSIGN(facts_.survey, kernel().checkpoints().survey(init, watch));
     std::vector<Problem> own = problems_of(facts_.survey, request_.verdict);
     problems_.insert(problems_.begin(), own.begin(), own.end());
+    return {};
+  }
+
+  /// Memory follows if both ends can.
+  Status decide_lazy(const Message& there) {
+    TH_ASSIGN(const std::string why,
+              no_lazy_reason(context_, there, request_.peer.host, request_.start));
+    lazy_ = why.empty();
+    if (lazy_) return {};
+    if (request_.online->must_iterate) {
+      problems_.push_back({to_int(MigrateExit::unsupported), "--lazy: " + why});
+    } else {
+      context_.reporter.warn("--lazy: " + why + "; all of its memory is copied before it goes on");
+    }
     return {};
   }
 
@@ -187,6 +208,7 @@ class Departure {
     if (online()) {
       TH_ASSIGN(const Support tracking, kernel().host().supports(Feature::dirty_tracking));
       verdict.facts.iterative = request_.online->iterative && tracking.available;
+      verdict.facts.lazy = lazy_;
       verdict.facts.goals = request_.online->goals;
       verdict.prediction = predict(verdict.facts);
     }
@@ -226,17 +248,20 @@ class Departure {
     TH_TRY(begin());
     if (send_template_) {
       context_.reporter.say("Copying template " + config_.settings.ostemplate);
-      TH_TRY(send_tree({.type = "template"}, {.path = template_path()}));
+      begins(MoveStage::copy_template, template_size_);
+      TH_TRY(send_tree({.type = "template"}, {.path = template_path(), .accepted = true}));
     }
     if (online()) return move_online();
     if (was_ == FinalState::suspended && mounted_) {
       TH_TRY(container::unmount(context_, request_.id, {}));
     } else if (was_ == FinalState::running || was_ == FinalState::mounted) {
       TH_TRY(first_copy());
+      begins(MoveStage::stop);
       const Instant down = kernel().clock().now();
       down_ = down;
       TH_TRY(bring_down());
       timing_.stop = kernel().clock().now() - down;
+      TH_TRY(lend_addresses());
     }
     TH_TRY(last_copy());
     if (was_ == FinalState::suspended) TH_TRY(send_dump());
@@ -251,11 +276,14 @@ class Departure {
     TH_TRY(container::begin_dump(kernel(), container::dump_path(context_.node, request_.id)));
     TH_TRY(first_copy());
     OnlineMove state(context_, request_.id, courier_, timing_);
-    if (request_.online->iterative)
-      TH_TRY(state.copy_memory(request_.online->goals, request_.online->must_iterate));
+    if (request_.online->iterative) {
+      begins(MoveStage::copy_memory);
+      TH_TRY(state.copy_memory(request_.online->goals, request_.online->must_iterate, lazy_));
+    }
     context_.reporter.say("Moving the processes");
+    begins(MoveStage::stop);
     down_ = kernel().clock().now();
-    TH_TRY(state.move_state([this] { return last_copy(); }));
+    TH_TRY(state.move_state(lazy_, [this] { return last_copy(); }));
     return commit();
   }
 
@@ -263,6 +291,7 @@ class Departure {
   Status first_copy() {
     if (area_there_) return {};
     context_.reporter.say("Copying private area " + config_.settings.private_area);
+    begins(MoveStage::copy_area, area_size_);
     // A margin: the kernel's stamps may lag behind the clock by a tick or two.
     unchanged_before_ = WallTime(kernel().clock().wall() - seconds(1));
     const Instant begun = kernel().clock().now();
@@ -278,14 +307,17 @@ class Departure {
       context_.reporter.say("The private area is there already");
       return {};
     }
-    if (!unchanged_before_)
+    if (!unchanged_before_) {
       context_.reporter.say("Copying private area " + config_.settings.private_area);
+      begins(MoveStage::copy_area, area_size_);
+    }
     const Instant begun = kernel().clock().now();
     TH_TRY(send_tree({.type = "area", .fields = {{"pass", "last"}}},
                      {.path = config_.settings.private_area,
                       .changing = false,
                       .update = area_older_ || unchanged_before_.has_value(),
-                      .unchanged_before = unchanged_before_}));
+                      .unchanged_before = unchanged_before_,
+                      .accepted = true}));
     timing_.last_copy = kernel().clock().now() - begun;
     return {};
   }
@@ -297,7 +329,7 @@ class Departure {
     context_.reporter.say("Copying its suspended state");
     TH_TRY(send_tree({.type = "images", .fields = {{"name", "images"}}},
                      {.path = container::dump_images(dump)}));
-    return send_state(courier_, facts);
+    return send_state(courier_, facts, /*passing=*/false);
   }
 
   /// Sends, and counts.
@@ -312,26 +344,10 @@ class Departure {
 
   Status begin() {
     TH_ASSIGN(token_, new_token(kernel(), request_.id));
-    Message message{.type = "begin",
-                    .fields = {{"ctid", request_.id_there.text()},
-                               {"token", token_},
-                               {"private", request_.private_pattern},
-                               {"root", request_.root_pattern},
-                               {"keep", request_.keep_destination ? "yes" : "no"}}};
-    ConfigFile file = config_.file;
-    if (!request_.name_there.empty()) TH_TRY(file.set("NAME", request_.name_there));
-    message.attachments.push_back({"config", 0644, file.text()});
-    for (const std::string& path : container::container_scripts(context_.layout(), request_.id)) {
-      TH_ASSIGN(const auto info, kernel().files().stat(path));
-      if (!info || info->kind != FileKind::regular) continue;
-      TH_ASSIGN(std::string content, kernel().files().read(path));
-      message.attachments.push_back(
-          {path.substr(path.find_last_of('.') + 1), info->mode, std::move(content)});
-    }
-    if (request_.keep_destination && was_ == FinalState::stopped) {
-      TH_ASSIGN(message.fields["digest"],
-                kernel().files().digest_tree(config_.settings.private_area));
-    }
+    TH_ASSIGN(scripts_, container::present_scripts(context_, request_.id));
+    TH_ASSIGN(const Message message,
+              begin_message(context_, request_, config_, scripts_, token_, brings_processes(),
+                            was_ == FinalState::stopped));
     auto answer = question(message);
     if (!answer) {
       return stage_error(MigrateExit::system, name_, "the destination cannot take it",
@@ -342,17 +358,47 @@ class Departure {
     return {};
   }
 
+  /// Spec F3.13: somebody answers for it while it is down. The move does not depend on it.
+  Status lend_addresses() {
+    const std::vector<IpPrefix>& addresses = config_.settings.addresses;
+    if (!request_.keeper || was_ != FinalState::running || addresses.empty()) return {};
+    // It exists before the keeper has anything that is not its own.
+    keeping_ = true;
+    TH_TRY(write_departure(/*asked=*/false));
+    const Status kept = keep_addresses(context_, *request_.keeper, addresses);
+    if (kept) {
+      context_.reporter.say(fmt::format("CT {} answers for {} meanwhile", request_.keeper->text(),
+                                        container::address_text(addresses)));
+      return {};
+    }
+    if (kept.error().code == ErrorCode::node_down || kept.error().code == ErrorCode::interrupted)
+      return kept;
+    context_.reporter.warn("nobody answers for it meanwhile: " + kept.error().message());
+    return {};
+  }
+
+  /// Before anybody else may have the addresses.
+  Status take_addresses_back() {
+    if (!keeping_) return {};
+    TH_TRY(release_addresses(context_, *request_.keeper, config_.settings.addresses));
+    keeping_ = false;
+    return {};
+  }
+
   Status bring_down() {
     if (was_ == FinalState::stopped) return {};
-    Status down = container::stop(context_, request_.id, {});
+    Status down = container::stop(context_, request_.id, {.comes_back = true});
     if (down) return {};
     return stage_error(MigrateExit::cannot_stop, name_, "cannot be stopped",
                        std::move(down).error());
   }
 
   Status commit() {
+    // The destination answers for them as soon as it was asked.
+    TH_TRY(take_addresses_back());
     TH_ASSIGN(const Intent intent, write_departure(/*asked=*/true));
     // From the first byte of this message on only the destination knows whose the container is.
+    begins(MoveStage::start);
     FinalState state = was_;
     if (!request_.start) state = online() ? FinalState::suspended : FinalState::stopped;
     if (was_ == FinalState::suspended) state = FinalState::suspended;
@@ -365,7 +411,9 @@ class Departure {
           .with_exit_code(to_int(MigrateExit::system));
     }
     departed_ = true;
-    Status gone = let_go(context_, request_.id, intent, &courier_.channel());
+    if (lazy_) TH_TRY(follow());
+    Status gone = let_go(context_, request_.id, intent,
+                         courier_.connected() ? &courier_.channel() : nullptr);
     if (!gone) {
       return stage_error(MigrateExit::system, name_,
                          "it has moved, but what is left of it here could not be cleared away; "
@@ -377,14 +425,39 @@ class Departure {
     return {};
   }
 
+  /// It runs there; what it lacks of its memory is here.
+  Status follow() {
+    context_.reporter.say("Moving the rest of its memory");
+    begins(MoveStage::pages, to_bytes(timing_.behind));
+    const Instant begun = kernel().clock().now();
+    const PagesOwner owner{request_.peer, request_.id, request_.id_there, token_};
+    auto channel = courier_.release();
+    const auto followed = follow_with_pages(context_, owner, channel, kOutcomeTries);
+    courier_.use(std::move(channel));
+    if (!followed) return pages_are_waited_for(context_, owner, followed.error());
+    tell_pages(context_, owner, *followed);
+    timing_.pages = kernel().clock().now() - begun;
+    timing_.followed = followed->moved.pages;
+    timing_.awaited = followed->moved.faults;
+    timing_.wire += to_bytes(timing_.followed);
+    return {};
+  }
+
   /// The journal of the move. `asked`: the destination may have been asked to take it over.
   Result<Intent> write_departure(bool asked) {
-    TH_ASSIGN(std::vector<Step> steps, let_go_steps());
+    TH_ASSIGN(std::vector<Step> steps,
+              letting_go_steps(context_, config_.settings, scripts_,
+                               request_.remove_source.value_or(context_.node.remove_migrated)));
     Intent intent = departure_intent(request_.peer, request_.id_there, token_, std::move(steps));
     intent.facts["asked"] = asked ? "yes" : "no";
+    if (keeping_) {
+      intent.facts["keeper"] = request_.keeper->text();
+      intent.facts["kept"] = container::address_text(config_.settings.addresses);
+    }
     if (online()) {
       intent.facts["online"] = "yes";
       intent.facts["goes_on"] = request_.start ? "yes" : "no";
+      if (lazy_) intent.facts["lazy"] = "yes";
     }
     TH_TRY(write_intent(kernel(), context_.node.journal_file(request_.id), intent));
     return intent;
@@ -415,8 +488,7 @@ class Departure {
     auto outcome =
         ask_outcome(context_, request_.peer, request_.id_there, token_, kOutcomeTries, state);
     if (outcome && !outcome->problem.empty()) {
-      context_.reporter.warn("it has moved, but could not be brought up there: " +
-                             outcome->problem);
+      context_.reporter.warn("it could not be brought up at its destination: " + outcome->problem);
     }
     if (outcome) {
       auto again = connect_peer(context_, request_.peer);
@@ -431,48 +503,6 @@ class Departure {
                        std::move(outcome).error());
   }
 
-  /// What letting go of the container does, in an order that never leaves something that looks
-  /// like a container.
-  Result<std::vector<Step>> let_go_steps() {
-    const CtSettings& settings = config_.settings;
-    const bool remove = request_.remove_source.value_or(context_.node.remove_migrated);
-    const std::string config = context_.layout().container_config(request_.id);
-    std::vector<Step> steps;
-    if (!settings.name.empty()) {
-      steps.push_back(
-          {StepKind::remove_file, context_.layout().names_directory() + "/" + settings.name, {}});
-    }
-    const auto put_away = [&](const std::string& path) {
-      if (remove)
-        steps.push_back({StepKind::remove_file, path, {}});
-      else
-        steps.push_back({StepKind::rename, path, path + ".migrated"});
-    };
-    put_away(config);
-    for (const std::string& path : container::container_scripts(context_.layout(), request_.id)) {
-      TH_ASSIGN(const auto info, kernel().files().stat(path));
-      if (info) put_away(path);
-    }
-    if (remove) {
-      steps.push_back({StepKind::remove_quota_tree, settings.private_area, {}});
-    } else {
-      // An area that an earlier migration left is kept too.
-      std::string kept = settings.private_area + ".migrated";
-      for (int number = 2;; ++number) {
-        TH_ASSIGN(const auto there, kernel().files().stat(kept));
-        if (!there) break;
-        kept = fmt::format("{}.{}.migrated", settings.private_area, number);
-      }
-      steps.push_back({StepKind::rename_quota_tree, settings.private_area, kept});
-    }
-    steps.push_back({StepKind::remove_file, settings.root, {}});
-    // Of a suspended one, or what a live one was dumped into: it has gone on there.
-    const std::string dump = container::dump_path(context_.node, request_.id);
-    for (const std::string& path : {dump, container::unfinished_dump(dump)})
-      steps.push_back({StepKind::remove_tree, path, {}});
-    return steps;
-  }
-
   /// Before the commit, or refused by the destination: as it was before.
   Error bring_back(Error error) {
     const auto also = [&](const Status& status) {
@@ -480,7 +510,7 @@ class Departure {
     };
     if (moving_) {
       // First of all: it stands still, and closing the connection may take its time.
-      const Status back = abandon_online(context_, request_.id);
+      const Status back = abandon_online(context_, request_.id, lazy_);
       give_up(error);
       if (!back) {  // the journal stays: the next command tries again
         also(back);
@@ -488,6 +518,10 @@ class Departure {
       }
     } else {
       give_up(error);
+    }
+    if (const Status back = take_addresses_back(); !back) {  // likewise
+      also(back);
+      return error;
     }
     also(clear_intent(kernel(), context_.node.journal_file(request_.id), true));
     if (was_ == FinalState::stopped) return error;
@@ -520,29 +554,12 @@ class Departure {
     courier_.close();
   }
 
-  /// Spec F3.15.
-  void tell_times() {
-    const auto line = [&](std::string_view what, Duration length, std::string_view more = {}) {
-      if (length > Duration{0})
-        context_.reporter.say(fmt::format("\t{:<32}{:>6}.{:03} s{}", what, length / seconds(1),
-                                          length % seconds(1) / milliseconds(1), more));
-    };
-    context_.reporter.say(fmt::format("Timing of CT {}:", request_.id.text()));
-    line("private area, while it ran", timing_.first_copy);
-    line("memory, while it ran", timing_.rounds,
-         fmt::format("  {} rounds, {} pages", timing_.round_count, timing_.precopied.value));
-    line(online() ? "suspend and dump" : "stop", timing_.stop,
-         online() ? fmt::format("  {} pages", timing_.left.value) : "");
-    line("copy of the dump", timing_.images);
-    line("what had changed in the area", timing_.last_copy);
-    line(online() ? "undump and resume" : "take over and start", timing_.start);
-    line("down in total", timing_.down);
-    line("in total", timing_.total, fmt::format("  {} bytes sent", timing_.wire.value));
-  }
-
   Result<Message> question(const Message& message) { return courier_.question(message); }
   [[nodiscard]] bool online() const {
     return request_.online.has_value() && was_ == FinalState::running;
+  }
+  [[nodiscard]] bool brings_processes() const {
+    return online() || was_ == FinalState::suspended;
   }
   [[nodiscard]] std::string name_there() const {
     return request_.name_there.empty() ? config_.settings.name : request_.name_there;
@@ -560,15 +577,20 @@ class Departure {
   Courier courier_;
   std::vector<Problem> problems_;
   MoveFacts facts_;
+  Bytes area_size_;
+  Bytes template_size_;
   std::string token_;
+  std::vector<container::ScriptFile> scripts_;
   bool send_template_ = false;
   bool area_there_ = false;                   ///< whole, from an earlier attempt
   bool area_older_ = false;                   ///< an earlier state of it
   std::optional<WallTime> unchanged_before_;  ///< set by the first copy
+  bool keeping_ = false;                      ///< the keeper may have its addresses
   bool moving_ = false;  ///< processes are on their way: abandon_online takes it back
   std::optional<Instant> down_;
   Duration went_on_before_{0};  ///< how long it ran there when the answer was sent
   Timing timing_;
+  bool lazy_ = false;      ///< memory follows it
   bool in_doubt_ = false;  ///< nobody knows yet whose the container is
   bool departed_ = false;  ///< it is the destination's
 };

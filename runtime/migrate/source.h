@@ -10,6 +10,7 @@
 #include "runtime/kernel/result.h"
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/precopy.h"
+#include "runtime/migrate/timing.h"
 
 namespace twinhull::migrate {
 
@@ -17,6 +18,7 @@ namespace twinhull::migrate {
 struct OnlineWish {
   bool iterative = true;      ///< false: --noiter
   bool must_iterate = false;  ///< --require-realtime: fail rather than fall back
+  bool lazy = false;  ///< --lazy: memory that is left follows the processes
   PrecopyGoals goals;
 };
 
@@ -40,10 +42,15 @@ struct MigrationRequest {
   std::optional<BytesPerSecond> rate;  ///< at most so fast; VZ_TOOLS_IOLIMIT holds too
   bool compress = false;
   bool times = false;  ///< a table of what took how long
+  /// --keeper: a running container here that answers for its addresses while it is down. Without
+  /// meaning for one that is not stopped on its way.
+  std::optional<CtId> keeper;
+  MoveWatcher* watcher = nullptr;  ///< outlives the migration; nullptr = nobody watches
 };
 
 /// Moves a container: checks, a first copy while it runs, stop or freeze, a copy of what has
-/// changed, commit, letting go. A suspended one goes with its dump. On an error before the commit
+/// changed, commit, letting go; between those two what was held back of its memory (page_phase.h).
+/// A suspended one goes with its dump. On an error before the commit
 /// the container is here as it was before, running if it did. When the connection breaks at the
 /// commit the destination is asked; while it cannot be, the container stays stopped or frozen and
 /// its journal stands: the next command on it asks again. Errors carry the exit codes of vzmigrate;

@@ -15,8 +15,9 @@
 namespace twinhull::migrate {
 namespace {
 
-constexpr std::size_t kProbe = std::size_t{2} << 20;
-constexpr std::size_t kPieces = 8;
+constexpr std::size_t kProbe = std::size_t{2} << 20;  // of one piece
+constexpr std::size_t kFirstProbe = std::size_t{256} << 10;
+constexpr std::size_t kMostProbe = std::size_t{16} << 20;
 constexpr std::size_t kDiskProbe = std::size_t{8} << 20;
 constexpr std::size_t kSmallProbe = std::size_t{64} << 10;
 
@@ -79,19 +80,21 @@ Status measure_link(container::Context& context, Courier& courier, MoveFacts& fa
   TH_TRY(courier.question({.type = "probe"}));
   const Instant between = clock.now();
   facts.round_trip = between - begun;
-  // A little first: a slow link is not kept busy for long by a question.
-  for (const std::size_t pieces : {std::size_t{1}, kPieces}) {
-    const std::size_t piece = pieces == 1 ? kProbe / 8 : kProbe;
+  // A little first, then what passes in half a second by that: a slow link is not kept busy for long by a
+  // question, and what a slow node takes for any message counts little.
+  std::size_t size = kFirstProbe;
+  for (int probes = 0; probes < 3; ++probes) {
     Message probe{.type = "probe"};
-    const std::string noise = noise_of(piece);
-    for (std::size_t i = 0; i < pieces; ++i)
-      probe.attachments.push_back({fmt::format("noise{}", i), 0600, noise});
+    for (std::size_t left = size; left > 0; left -= std::min(left, kProbe))
+      probe.attachments.push_back(
+          {fmt::format("noise{}", left), 0600, noise_of(std::min(left, kProbe))});
     const Instant start = clock.now();
     TH_TRY(courier.question(probe));
     const Duration took = clock.now() - start;
-    facts.bandwidth =
-        speed(piece * pieces, std::max<Duration>(took - facts.round_trip, microseconds(1)));
-    if (took > milliseconds(50)) break;
+    facts.bandwidth = speed(size, std::max<Duration>(took - facts.round_trip, microseconds(1)));
+    const std::size_t more = std::min<std::uint64_t>(kMostProbe, facts.bandwidth.value / 2);
+    if (more < 2 * size) break;
+    size = more;
   }
   return {};
 }
@@ -158,6 +161,9 @@ std::vector<std::string> verdict_text(const Verdict& verdict) {
     lines.push_back(fmt::format("  predicted: {} in total, {} down, {} rounds ({}), {} sent",
                                 in_seconds(told.total), in_seconds(told.down), told.rounds,
                                 to_string(told.verdict), in_mebibytes(told.sent.value)));
+    if (facts.lazy)
+      lines.push_back(fmt::format("  {} of it follow when the processes run there",
+                                  in_mebibytes(told.follows.value)));
   }
   return lines;
 }
@@ -179,6 +185,10 @@ std::string verdict_json(const Verdict& verdict) {
   json["round_trip_us"] = facts.round_trip / microseconds(1);
   if (verdict.online) {
     const auto rate = change_rate(facts.survey);
+    json["pace"] = {{"look_us", facts.here.look / microseconds(1)},
+                    {"latest_dump_us", facts.here.dump.took / microseconds(1)},
+                    {"look_there_us", facts.there.look / microseconds(1)},
+                    {"latest_restore_there_us", facts.there.restore.took / microseconds(1)}};
     json["processes"] = facts.survey.tasks;
     json["descriptors"] = facts.survey.descriptors;
     json["sockets"] = facts.survey.sockets;
@@ -190,6 +200,7 @@ std::string verdict_json(const Verdict& verdict) {
                          {"down_ms", verdict.prediction->down / milliseconds(1)},
                          {"rounds", verdict.prediction->rounds},
                          {"sent_bytes", verdict.prediction->sent.value},
+                         {"follows_bytes", verdict.prediction->follows.value},
                          {"rounds_end", std::string(to_string(verdict.prediction->verdict))}};
   }
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -30,8 +30,8 @@ struct Verdict {
 /// be over in a moment: exit 8). `passing`: count those too.
 std::vector<Problem> problems_of(const Survey& survey, bool passing);
 
-/// Bytes a second and round trip of the connection: messages of nothing, of 256 KiB and on a fast
-/// link of 16 MiB, each answered. Errors: those of the connection.
+/// Bytes a second and round trip of the connection: messages of nothing, of 256 KiB and of what passes in
+/// half a second, 16 MiB at most, each answered. Errors: those of the connection.
 Status measure_link(container::Context& context, Courier& courier, MoveFacts& facts);
 
 /// How fast the disk of the dumps takes durable writes: the difference between

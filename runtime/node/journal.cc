@@ -1,15 +1,13 @@
 #include "runtime/node/journal.h"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "runtime/config/atomic_write.h"
+#include "runtime/config/json_text.h"
 #include "runtime/kernel/files.h"
 
 namespace twinhull {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int kVersion = 1;
 constexpr Bytes kMostBytes{1 << 20};
@@ -18,30 +16,35 @@ Error damaged(std::string_view why) {
   return fail(ErrorCode::corrupt, "journal.parse", "journal", why);
 }
 
-Json to_json(const std::vector<Step>& steps) {
-  Json list = Json::array();
+void write_steps(JsonWriter& json, std::string_view key, const std::vector<Step>& steps) {
+  if (steps.empty()) return;
+  json.key(key);
+  json.begin_array();
   for (const Step& step : steps) {
-    Json entry = {{"do", std::string(to_string(step.kind))}, {"object", step.object}};
-    if (!step.target.empty()) entry["target"] = step.target;
-    list.push_back(std::move(entry));
+    json.begin_object();
+    json.member("do", to_string(step.kind));
+    json.member("object", step.object);
+    if (!step.target.empty()) json.member("target", step.target);
+    json.end_object();
   }
-  return list;
+  json.end_array();
 }
 
-/// A member that must be a string; `fallback` when it is absent.
-Result<std::string> text_member(const Json& object, const char* key, std::string fallback = {}) {
-  const auto found = object.find(key);
-  if (found == object.end()) return fallback;
-  if (!found->is_string()) return damaged(std::string(key) + " is not a string");
-  return found->get<std::string>();
+/// A member that must be a string; empty when it is absent.
+Result<std::string> text_member(JsonValue object, std::string_view key) {
+  const JsonValue found = object.member(key);
+  if (!found.exists()) return std::string();
+  const auto text = found.text();
+  if (!text) return damaged(std::string(key) + " is not a string");
+  return std::string(*text);
 }
 
-Result<std::vector<Step>> parse_steps(const Json& object, const char* key) {
+Result<std::vector<Step>> parse_steps(JsonValue object, std::string_view key) {
   std::vector<Step> steps;
-  const auto found = object.find(key);
-  if (found == object.end()) return steps;
-  if (!found->is_array()) return damaged(std::string(key) + " is not a list");
-  for (const Json& entry : *found) {
+  const JsonValue found = object.member(key);
+  if (!found.exists()) return steps;
+  if (!found.is_array()) return damaged(std::string(key) + " is not a list");
+  for (const JsonValue entry : found) {
     if (!entry.is_object()) return damaged("a step is not an object");
     TH_ASSIGN(const std::string name, text_member(entry, "do"));
     const std::optional<StepKind> kind = parse_step_kind(name);
@@ -57,42 +60,50 @@ Result<std::vector<Step>> parse_steps(const Json& object, const char* key) {
 }  // namespace
 
 std::string intent_text(const Intent& intent) {
-  Json json = {{"version", kVersion},
-               {"operation", intent.operation},
-               {"phase", intent.phase == IntentPhase::roll_back ? "roll_back" : "roll_forward"},
-               {"durable", intent.durable}};
-  if (!intent.committed_when.empty()) json["committed_when"] = intent.committed_when;
-  if (!intent.back.empty()) json["back"] = to_json(intent.back);
-  if (!intent.forward.empty()) json["forward"] = to_json(intent.forward);
-  if (!intent.facts.empty()) json["facts"] = intent.facts;
-  // Names in trees are bytes, not always UTF-8: replaced rather than thrown about.
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  JsonWriter json(JsonWriter::Layout::lines);
+  json.begin_object();
+  write_steps(json, "back", intent.back);
+  if (!intent.committed_when.empty()) json.member("committed_when", intent.committed_when);
+  json.key("durable");
+  json.boolean(intent.durable);
+  if (!intent.facts.empty()) {
+    json.key("facts");
+    json.begin_object();
+    for (const auto& [name, value] : intent.facts) json.member(name, value);
+    json.end_object();
+  }
+  write_steps(json, "forward", intent.forward);
+  json.member("operation", intent.operation);
+  json.member("phase", intent.phase == IntentPhase::roll_back ? "roll_back" : "roll_forward");
+  json.key("version");
+  json.number(kVersion);
+  json.end_object();
+  return json.take() + "\n";
 }
 
 Result<Intent> parse_intent(std::string_view text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded() || !json.is_object()) return damaged("is no JSON object");
-  const auto version = json.find("version");
-  if (version == json.end() || !version->is_number_integer() || *version != kVersion)
-    return damaged("is of another version");
+  JsonDocument document;
+  if (!document.parse(text) || !document.root().is_object()) return damaged("is no JSON object");
+  const JsonValue json = document.root();
+  if (json.member("version").number() != kVersion) return damaged("is of another version");
   Intent intent;
   TH_ASSIGN(intent.operation, text_member(json, "operation"));
   if (intent.operation.empty()) return damaged("names no operation");
   TH_ASSIGN(const std::string phase, text_member(json, "phase"));
   if (phase != "roll_back" && phase != "roll_forward") return damaged("has no phase");
   intent.phase = phase == "roll_back" ? IntentPhase::roll_back : IntentPhase::roll_forward;
-  const auto durable = json.find("durable");
-  if (durable == json.end() || !durable->is_boolean()) return damaged("lacks \"durable\"");
-  intent.durable = durable->get<bool>();
+  const auto durable = json.member("durable").boolean();
+  if (!durable) return damaged("lacks \"durable\"");
+  intent.durable = *durable;
   TH_ASSIGN(intent.committed_when, text_member(json, "committed_when"));
   TH_ASSIGN(intent.back, parse_steps(json, "back"));
   TH_ASSIGN(intent.forward, parse_steps(json, "forward"));
-  if (const auto facts = json.find("facts"); facts != json.end()) {
-    if (!facts->is_object()) return damaged("facts are no object");
-    for (const auto& [key, value] : facts->items()) {
-      if (!value.is_string()) return damaged("fact \"" + key + "\" is not a string");
-      intent.facts[key] = value.get<std::string>();
-    }
+  const JsonValue facts = json.member("facts");
+  if (facts.exists() && !facts.is_object()) return damaged("facts are no object");
+  for (const JsonValue fact : facts) {
+    const auto value = fact.text();
+    if (!value) return damaged("fact \"" + std::string(fact.name()) + "\" is not a string");
+    intent.facts[std::string(fact.name())] = *value;
   }
   return intent;
 }
@@ -102,7 +113,7 @@ Status write_intent(Kernel& kernel, const std::string& path, const Intent& inten
   const std::string text = intent_text(intent);
   const auto write = [&]() -> Status {
     return intent.durable ? write_atomically(files, path, text, 0600)
-                          : files.write(path, text, 0600);
+                          : write_whole(files, path, text, 0600);
   };
   Status written = write();
   if (!written && written.error().code == ErrorCode::not_found) {
@@ -117,6 +128,11 @@ Result<std::optional<Intent>> read_intent(Kernel& kernel, const std::string& pat
   if (!text) {
     if (text.error().code == ErrorCode::not_found) return std::optional<Intent>();
     return text.error();
+  }
+  if (text->find_first_not_of('\0') == std::string::npos) {
+    Intent lost;
+    lost.operation = kLostIntent;
+    return std::optional<Intent>(std::move(lost));
   }
   Result<Intent> intent = parse_intent(*text);
   if (!intent) {

@@ -43,6 +43,10 @@ struct Intent {
 /// Errors: those of Files.
 Status write_intent(Kernel& kernel, const std::string& path, const Intent& intent);
 
+/// Operation of an intent without steps: what a power cut leaves of one that was not durable, when
+/// another command's sync of LOCKDIR had made its name so. Its effects have gone with the power.
+inline constexpr const char* kLostIntent = "operation before a power cut";
+
 /// The journal at `path`, std::nullopt when there is none. Errors: corrupt (not ours, damaged, of
 /// a newer version), those of Files.
 Result<std::optional<Intent>> read_intent(Kernel& kernel, const std::string& path);

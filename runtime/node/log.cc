@@ -1,7 +1,5 @@
 #include "runtime/node/log.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <utility>
 
@@ -11,15 +9,36 @@
 
 namespace twinhull {
 
+namespace {
+
+/// In decimal digits, with zeros before it.
+void append_padded(std::string& line, std::uint64_t value, int width) {
+  const std::string digits = std::to_string(value);
+  for (int missing = width - static_cast<int>(digits.size()); missing > 0; --missing) line += '0';
+  line += digits;
+}
+
+}  // namespace
+
 std::string log_line(WallTime now, std::string_view program, std::optional<CtId> container,
                      std::string_view text) {
   const auto day = std::chrono::floor<std::chrono::days>(now);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss time{std::chrono::floor<std::chrono::seconds>(now - day)};
-  std::string line =
-      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}+0000 {} : ", static_cast<int>(date.year()),
-                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                  time.hours().count(), time.minutes().count(), time.seconds().count(), program);
+  std::string line;
+  line.reserve(text.size() + program.size() + 64);
+  const auto add = [&line](auto value, int width, std::string_view after) {
+    append_padded(line, static_cast<std::uint64_t>(value), width);
+    line += after;
+  };
+  add(static_cast<int>(date.year()), 4, "-");
+  add(static_cast<unsigned>(date.month()), 2, "-");
+  add(static_cast<unsigned>(date.day()), 2, "T");
+  add(time.hours().count(), 2, ":");
+  add(time.minutes().count(), 2, ":");
+  add(time.seconds().count(), 2, "+0000 ");
+  line += program;
+  line += " : ";
   if (container) line += "CT " + container->text() + " : ";
   const std::size_t start = line.size();
   line += text;

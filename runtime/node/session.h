@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "runtime/config/layout.h"
 #include "runtime/kernel/cgroup_path.h"
@@ -13,6 +14,8 @@
 #include "runtime/kernel/result.h"
 
 namespace twinhull {
+
+class Companions;  // runtime/node/companions.h
 
 /// Where a command's text goes.
 class Console {
@@ -50,6 +53,8 @@ struct Session {
   /// Moves this program itself into a control group of the node, until it ends. Empty where commands
   /// are no processes of the node (simulator, tests). Errors: not_found (no such group).
   std::function<Status(const CgroupPath&)> enter_group = {};
+  /// Starts further commands beside this one; nullptr where that is impossible (tests, fuzzers).
+  Companions* companions = nullptr;
 };
 
 /// A command line program as a function: argv[0] is its name; returns the exit code (spec R2).

@@ -1,5 +1,5 @@
-// Whole-number arithmetic on amounts that may be unlimited (private to runtime/resource and the
-// tools).
+// Whole-number arithmetic on amounts that may be unlimited (private to runtime/resource,
+// runtime/physical and the tools).
 #pragma once
 
 #include <cstdint>

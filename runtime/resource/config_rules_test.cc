@@ -184,7 +184,8 @@ BOOST_AUTO_TEST_CASE(scaling_multiplies_each_group) {
   const std::string text =
       "# kept\nCPUUNITS=\"1000\"\nCPULIMIT=\"0\"\nKMEMSIZE=\"22111846:22754099\"\nNUMPROC=\"480\"\n"
       "PHYSPAGES=\"0:2147483647\"\nVMGUARPAGES=\"67584:unlimited\"\nSWAPPAGES=\"256M\"\n"
-      "DISKSPACE=\"1048576:1153024\"\nRATE=\"eth0:1:8 *:2:100\"\nNUMSOCK=\"3\"\n";
+      "DISKSPACE=\"1048576:1153024\"\nRATE=\"eth0:1:8 *:2:100\"\nNUMSOCK=\"3\"\n"
+      "BURST_CPU_AVG_USAGE=\"60\"\nBURST_CPULIMIT=\"50\"\n";
   const auto by = [&](ScaleFactors factors) {
     ConfigFile file = config(text);
     BOOST_REQUIRE(scale(file, factors).has_value());
@@ -203,7 +204,9 @@ BOOST_AUTO_TEST_CASE(scaling_multiplies_each_group) {
                                                        {"SWAPPAGES", "98304"},
                                                        {"DISKSPACE", "1572864:1729536"},
                                                        {"RATE", "eth0:1:12 *:2:150"},
-                                                       {"NUMSOCK", "5"}};
+                                                       {"NUMSOCK", "5"},
+                                                       {"BURST_CPU_AVG_USAGE", "60"},
+                                                       {"BURST_CPULIMIT", "75"}};
   for (const auto& [key, value] : expected) BOOST_TEST(all.get(key).value() == value, key);
   BOOST_TEST(all.text().starts_with("# kept\n"));
   const ConfigFile disk = by({.disk = half_more});

@@ -98,6 +98,8 @@ Status scale(ConfigFile& file, const ScaleFactors& factors) {
     TH_TRY(scale_number(file, "CPUUNITS", *factors.cpu, kLeastUnits, kMostUnits));
     TH_TRY(scale_number(file, "CPULIMIT", *factors.cpu, 1, kLongMax));
     TH_TRY(scale_number(file, "CPULIMIT_MHZ", *factors.cpu, 1, kLongMax));
+    // The average that calls for it is relative to CPULIMIT (spec F4.6): it stays.
+    TH_TRY(scale_number(file, "BURST_CPULIMIT", *factors.cpu, 1, kMostCpuPercent));
   }
   if (acts(factors.disk)) {
     TH_TRY(scale_pair(file, "DISKSPACE", QuantityUnit::kibibytes, *factors.disk));

@@ -1,4 +1,4 @@
-// Amounts of memory and disk in words (private to runtime/resource).
+// Amounts of memory and disk in words (private to runtime/resource and runtime/physical).
 #pragma once
 
 #include <cstdint>

@@ -1,12 +1,15 @@
-// Power cuts at every kernel call of a step, and what must be true afterwards.
+// Accidents at every kernel call of a step, and what must be true afterwards.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "scenarios/engine/accident.h"
 #include "scenarios/engine/player.h"
 #include "scenarios/engine/scenario.h"
 #include "scenarios/engine/stage.h"
@@ -14,17 +17,20 @@
 namespace twinhull::scenario {
 
 struct ExploreOptions {
-  std::optional<std::size_t> step;   ///< index into Scenario::steps; std::nullopt = every `run:`
-  std::string node;                  ///< cut only this node's power; empty = each in turn
-  std::optional<std::uint64_t> cut;  ///< only before this call, counted from 1
+  std::optional<std::size_t> step = {};  ///< index into Scenario::steps; std::nullopt = every `run:`
+  std::set<Accident> accidents = {};     ///< empty = all that can happen to the step
+  std::string node = {};                 ///< only at calls of this node; empty = of each in turn
+  std::optional<std::uint64_t> call = {};  ///< only at this call, counted from 1
+  std::uint64_t every = 1;            ///< of the points of a step only each so manieth, from the first
   std::uint64_t seed = 1;
 };
 
-/// One power cut that was not survived.
+/// One accident that was not survived.
 struct CrashFailure {
   std::size_t step = 0;
+  Accident accident = Accident::power;
   std::string node;
-  std::uint64_t cut = 0;
+  std::uint64_t call = 0;
   std::string title;  ///< of the step
   std::string problem;
   /// The command that repeats it.
@@ -34,7 +40,8 @@ struct CrashFailure {
 struct StepExploration {
   std::size_t step = 0;
   std::string title;
-  std::uint64_t points = 0;
+  std::map<Accident, std::uint64_t> points;  ///< explored, by what happened there
+  [[nodiscard]] std::uint64_t total() const;
   std::vector<CrashFailure> failures;
 };
 
@@ -44,11 +51,11 @@ struct Exploration {
   [[nodiscard]] std::vector<CrashFailure> failures() const;
 };
 
-/// For each chosen step and each node: plays the scenario up to the step, cuts the node's power
-/// just before call 1, 2, … of the step (and after the last), boots it again, lets an operator's
-/// next commands recover, checks the invariants, repeats the step, and demands the state that the
-/// step reaches without a cut. `progress` is told the points done so far.
-/// Errors: failed (the scenario does not pass without cuts), not_supported (no power to cut here).
+/// For each chosen step, each accident and each node: plays the scenario up to the step, lets the
+/// accident happen at call 1, 2, … of the step (a power cut also after the last), makes the machines
+/// whole again, lets an operator's next commands recover, checks the invariants, repeats the step,
+/// and demands the state that the step reaches undisturbed. `progress` is told the points done.
+/// Errors: failed (the scenario does not pass by itself), not_supported (no power to cut here).
 Result<Exploration> explore(const Scenario& scenario, const ExploreOptions& options,
                             const StageFactory& factory,
                             const std::function<void(std::uint64_t points)>& progress = {});

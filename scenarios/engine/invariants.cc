@@ -8,10 +8,12 @@
 #include "runtime/kernel/links.h"
 #include "runtime/kernel/mounts.h"
 #include "runtime/kernel/processes.h"
+#include "runtime/node/journal.h"
 
 namespace twinhull::scenario {
 namespace {
 
+/// What the next command on its container takes over.
 const std::string kLockFile = "lock file ";
 
 std::optional<CtId> number_of(std::string_view text) {
@@ -62,6 +64,8 @@ class Looker {
     TH_TRY(areas());
     TH_TRY(locks());
     TH_TRY(dumps());
+    TH_TRY(up_marks());
+    TH_TRY(receipts());
     TH_TRY(kernel_objects());
     return std::move(trace_);
   }
@@ -85,6 +89,8 @@ class Looker {
         if (area.empty()) continue;
         TH_ASSIGN(const auto there, kernel_.files().stat(area));
         if (there) trace_.containers[*id].private_area = true;
+      } else if (entry.name == "0.conf.new") {
+        stranger(kLockFile + directory + "/" + entry.name);
       } else if (entry.name.find(".conf.") != std::string::npos &&
                  !entry.name.ends_with(".destroyed") && !entry.name.ends_with(".migrated")) {
         stranger("file " + directory + "/" + entry.name);
@@ -131,11 +137,36 @@ class Looker {
       if (const auto id = number_before(entry.name, ".lck"))
         trace_.containers[*id].lock = true;
       else if (const auto other = number_before(entry.name, ".journal"))
-        trace_.containers[*other].journal = true;
+        TH_TRY(note_journal(*other, directory + "/" + entry.name));
       else if (const auto third = number_before(entry.name, ".live"))
         trace_.containers[*third].live = true;
+      else if (const auto fourth = number_of(entry.name.substr(0, entry.name.find(".lck."))))
+        trace_.containers[*fourth].lock = true;
       else
         stranger("lock file " + directory + "/" + entry.name);
+    }
+    return {};
+  }
+
+  Status note_journal(CtId id, const std::string& path) {
+    trace_.containers[id].journal = true;
+    const auto intent = read_intent(kernel_, path);
+    if (!intent && intent.error().code == ErrorCode::node_down) return intent.error();
+    if (!intent || !*intent || (*intent)->operation != "migrate") return {};
+    const auto asked = (*intent)->facts.find("asked");
+    trace_.containers[id].departs = (*intent)->phase == IntentPhase::roll_back &&
+                                    asked != (*intent)->facts.end() && asked->second == "yes";
+    return {};
+  }
+
+  Status up_marks() {
+    const std::string directory = layout_.root + "/var/lib/vz/up";
+    TH_ASSIGN(const auto list, entries(directory));
+    for (const DirectoryEntry& entry : list) {
+      if (const auto id = number_of(entry.name))
+        trace_.containers[*id].up_mark = true;
+      else
+        stranger("mark " + directory + "/" + entry.name);
     }
     return {};
   }
@@ -147,10 +178,33 @@ class Looker {
       const auto id = entry.name.starts_with("Dump.")
                           ? number_of(std::string_view(entry.name).substr(5))
                           : std::nullopt;
+      const auto unfinished = entry.name.starts_with("Dump.")
+                                  ? number_before(std::string_view(entry.name).substr(5), ".new")
+                                  : std::nullopt;
+      // What it went with stays until it is let go.
+      if (unfinished && trace_.containers[*unfinished].departs) continue;
       if (id)
         trace_.containers[*id].dump = true;
       else if (!entry.name.ends_with(".saved"))  // of a restore that failed: kept for a look
         stranger("dump " + directory + "/" + entry.name);
+    }
+    return {};
+  }
+
+  /// A receipt itself stays until the source has let go, which may be never.
+  Status receipts() {
+    const std::string directory = layout_.data_directory() + "/migration";
+    TH_ASSIGN(const auto list, entries(directory));
+    const std::string prepared = ".return";
+    for (const DirectoryEntry& entry : list) {
+      const std::string path = directory + "/" + entry.name;
+      bool left = entry.name.ends_with(".new");
+      if (entry.name.ends_with(prepared)) {
+        TH_ASSIGN(const auto receipt,
+                  kernel_.files().stat(path.substr(0, path.size() - prepared.size())));
+        left = !receipt;
+      }
+      if (left) stranger("file " + path);
     }
     return {};
   }
@@ -227,13 +281,15 @@ class ContainerJudge {
     if (trace_.private_area && !trace_.config) complain("an area without configuration");
     if (trace_.config && !trace_.private_area) complain("a configuration without area");
     if (trace_.lock && !rebooted_) complain("a lock that nobody holds");
-    if (trace_.journal) complain("a journal of an operation that has ended");
+    if (trace_.journal && !(trace_.departs && trace_.running && trace_.frozen))
+      complain("a journal of an operation that has ended");
     if (trace_.running && !trace_.mounted) complain("running, but not mounted");
     if (trace_.running && !trace_.cgroup) complain("running, but without control group");
     if (halted_) return;
     if (!trace_.running && trace_.cgroup) complain("a control group, but not running");
     if (!trace_.running && trace_.link) complain("a network device, but not running");
     if (!known && trace_.dump) complain("a suspended state without configuration and area");
+    if (!known && trace_.up_mark) complain("a mark of being up without configuration and area");
     if (trace_.running && trace_.dump && !trace_.frozen)
       complain("running beside a suspended state");
     if (!trace_.running && trace_.live) complain("live settings, but not running");
@@ -308,6 +364,7 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
                                     const std::vector<RememberedFile>& remembered) {
   std::vector<std::string> out;
   std::map<CtId, std::vector<std::string>> homes;
+  std::set<CtId> moving = scope.twins;  // may be on two nodes
   if (scope.nodes.empty()) return out;
   bool settled = scope.all_nodes && scope.strictness == Strictness::idle;
   for (const std::string& node : scope.nodes) {
@@ -326,6 +383,7 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
       ContainerJudge(node + ": CT " + id.text(), container, scope.strictness, rebooted, halted, out)
           .judge();
       if (container.config && container.private_area) homes[id].push_back(node);
+      if (container.departs) moving.insert(id);
     }
     if (scope.strictness == Strictness::idle) {
       for (const std::string& stranger : trace->strangers)
@@ -334,7 +392,7 @@ std::vector<std::string> violations(Stage& stage, const InvariantScope& scope,
       judge_names(node, *trace, out);
     }
   }
-  if (settled) judge_homes(homes, scope.twins, out);
+  if (settled) judge_homes(homes, moving, out);
   for (const RememberedFile& file : remembered) {
     const auto home = homes.find(file.container);
     if (home == homes.end()) {

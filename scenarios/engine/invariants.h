@@ -34,10 +34,14 @@ struct ContainerTrace {
   bool frozen = false;
   bool cgroup = false;
   bool link = false;
-  bool lock = false;
+  bool lock = false;  ///< also what a command left that was killed while it took the lock
   bool journal = false;
+  /// The journal is of a migration that waits for its destination: to hear whether it took the
+  /// container over, or to give it the rest of its memory.
+  bool departs = false;
   bool dump = false;  ///< suspended state of its own place
   bool live = false;  ///< settings that hold until the container stops
+  bool up_mark = false;  ///< the node's next start brings it up
 };
 
 /// Everything that a node holds, by container.

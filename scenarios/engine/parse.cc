@@ -46,10 +46,25 @@ class ScenarioReader {
     scenario_.area = reader_.choice("area", areas()).value_or("");
     scenario_.portable = reader_.boolean("portable").value_or(false);
     scenario_.explore = reader_.boolean("explore").value_or(false);
+    needs();
     seeds();
     for (const std::string& text : reader_.texts("twins"))
       if (const auto id = read_container(context_, reader_.mark_of("twins"), text))
         scenario_.twins.push_back(*id);
+  }
+
+  void needs() {
+    std::vector<std::string> known;
+    for (std::size_t i = 0; i < kFeatureCount; ++i)
+      known.emplace_back(to_string(static_cast<Feature>(i)));
+    for (const std::string& text : reader_.texts("needs")) {
+      const auto found = std::find(known.begin(), known.end(), text);
+      if (found == known.end())
+        context_.problem(reader_.mark_of("needs"), "'needs' cannot be '" + excerpt(text, 40) + "'",
+                         ReadContext::suggestion(text, known));
+      else
+        scenario_.needs.push_back(static_cast<Feature>(found - known.begin()));
+    }
   }
 
   void seeds() {
@@ -107,6 +122,7 @@ class ScenarioReader {
                 .value_or(static_cast<std::int64_t>(plan.disk_iops)));
         plan.memory_nodes = static_cast<std::uint32_t>(
             reader.integer("memory_nodes", 1, plan.cpus).value_or(plan.memory_nodes));
+        plan.lazy_pages = reader.boolean("lazy_pages").value_or(true);
         reader.finish();
       }
       if (!plain_name(plan.name, 32))

@@ -13,7 +13,8 @@ const std::vector<std::string>& programs() {
       "vzctl",      "vzlist",        "vzmigrate", "vzubc",      "vzsplit",
       "vzcfgscale", "vzcfgvalidate", "vzasysd",   "vzstat",     "vzcfgconvert",
       "vzcpucheck", "vzmemcheck",    "vzcalc",    "vzcheckovr", "vzdiskcheck",
-      "vzmlocal",   "vzmtemplate",   "vzmpipe",   "vzmsetkey"};
+      "vzmlocal",   "vzmtemplate",   "vzmpipe",   "vzmsetkey",  "vzhwcalc",
+      "vzp2v",      "vz"};
   return names;
 }
 

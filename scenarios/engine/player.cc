@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "scenarios/engine/needs.h"
 #include "scenarios/engine/pattern.h"
 #include "scenarios/engine/text.h"
 
@@ -54,7 +55,8 @@ std::vector<std::string> affected_nodes(const Step& step, const std::vector<std:
 /// Whether a command changes containers, so that it cleans up what a broken one has left.
 bool changes_containers(const std::vector<std::string>& argv) {
   if (argv.empty()) return false;
-  if (argv[0] == "vzmigrate" || argv[0] == "vzcfgconvert") return true;
+  if (argv[0] == "vzmigrate" || argv[0] == "vzcfgconvert" || argv[0] == "vzp2v") return true;
+  if (argv[0] == "vz") return argv.size() > 1 && argv[1] != "status";
   if (argv[0] != "vzctl") return false;
   if (argv.size() < 2) return false;
   static const std::set<std::string> readers = {"exec",  "exec2",  "exec3",
@@ -66,6 +68,10 @@ bool changes_containers(const std::vector<std::string>& argv) {
 std::vector<std::string> subjects(const std::vector<std::string>& argv, bool here) {
   std::vector<std::string> out;
   if (here && argv.size() > 2 && argv[0] == "vzctl") out.push_back(argv[2]);
+  if (here && !argv.empty() && argv[0] == "vzp2v")
+    for (std::size_t i = 2; i < argv.size(); ++i)
+      if (argv[i - 1] == "--ctid") out.push_back(argv[i]);
+  if (here && !argv.empty() && argv[0] == "vz") out.emplace_back("all");
   if (argv.empty() || argv[0] != "vzmigrate") return out;
   std::string renumbered;
   for (std::size_t i = 1; i < argv.size(); ++i) {
@@ -257,8 +263,8 @@ void Player::ended(const std::string& node, const std::vector<std::string>& argv
 }
 
 void Player::disturbed(const std::string& node, const std::vector<std::string>& argv) {
-  // A daemon names no container and may have been at work on any.
-  if (!argv.empty() && argv[0] == "vzasysd")
+  // A daemon, or the node's shutdown, names no container and may have been at work on any.
+  if (!argv.empty() && (argv[0] == "vzasysd" || argv[0] == "vz"))
     for (const std::string& mark : mentioned_)
       if (mark.starts_with(node + " ")) disturbed_.insert(mark);
   for (const std::string& mark : marks(node, argv)) disturbed_.insert(mark);
@@ -392,6 +398,13 @@ ScenarioReport perform(const Scenario& scenario, std::uint64_t seed, const Stage
   if (const Status built = player.begin(seed); !built) {
     report.outcome = Outcome::failed;
     report.problem = scenario.file + ": cannot build the world: " + built.error().message();
+    return report;
+  }
+  for (const NodePlan& node : scenario.nodes) {
+    const auto missing = missing_feature(player.stage().kernel(node.name), scenario);
+    if (missing && !missing->has_value()) continue;
+    report.outcome = missing ? Outcome::skipped : Outcome::failed;
+    report.problem = missing ? node.name + ": " + **missing : missing.error().message();
     return report;
   }
   player.play_all();

@@ -24,11 +24,18 @@ std::string quoted(const std::string& text) {
   return out + "'";
 }
 
+/// Durable, as the file in them.
 Status make_parents(Files& files, const std::string& path) {
+  std::string parent = "/";
   for (std::size_t slash = path.find('/', 1); slash != std::string::npos;
        slash = path.find('/', slash + 1)) {
-    TH_ASSIGN(const auto info, files.stat(path.substr(0, slash)));
-    if (!info) TH_TRY(files.make_directory(path.substr(0, slash)));
+    std::string directory = path.substr(0, slash);
+    TH_ASSIGN(const auto info, files.stat(directory));
+    if (!info) {
+      TH_TRY(files.make_directory(directory));
+      TH_TRY(files.sync(parent));
+    }
+    parent = std::move(directory);
   }
   return {};
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/kernel/error.h"
+#include "runtime/kernel/host.h"
 #include "runtime/kernel/units.h"
 #include "scenarios/engine/text.h"
 #include "scenarios/engine/tree.h"
@@ -29,6 +30,7 @@ struct NodePlan {
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
   std::uint64_t disk_iops = 20'000;  ///< operations a second
+  bool lazy_pages = true;            ///< its kernel has that feature
   std::uint32_t memory_nodes = 1;  ///< NUMA nodes, at most as many as CPUs
 };
 
@@ -238,6 +240,8 @@ struct Scenario {
   std::string description;
   std::string area;       ///< lifecycle, scheduler, quota, io, network, migration
   bool portable = false;  ///< runs on every backend
+  /// What every node's kernel must have (Host::supports); elsewhere the scenario is left out.
+  std::vector<Feature> needs;
   bool explore = false;   ///< part of the crash exploration of the suite
   std::vector<std::uint64_t> seeds{1};
   std::vector<CtId> twins;  ///< numbers that are used on several nodes on purpose

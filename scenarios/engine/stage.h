@@ -49,7 +49,10 @@ struct CallFault {
   enum class Effect {
     fail,       ///< the call fails with `code` and has no effect
     power_cut,  ///< the node's power goes just before the call
-    kill,       ///< the command that calls is killed just before the call
+    power_cut_all,  ///< the power of all nodes goes just before the call
+    kill,       ///< the command or service that calls is killed just before the call
+    cut_links,  ///< all cables of the node are cut just before the call, which is made
+    fill_disk,  ///< the last byte of the node's disk is taken just before the call, which is made
   };
   Effect effect = Effect::fail;
   std::string call;    ///< "files.write"; empty = any
@@ -105,6 +108,8 @@ class Stage {
 
   /// Arms one fault for the node's commands and services; disarm with std::nullopt.
   virtual Status arm(const std::string& node, std::optional<CallFault> fault) = 0;
+  /// Whether the fault that was armed last still waits for its call.
+  [[nodiscard]] virtual bool armed(const std::string& node) const = 0;
   /// Kernel calls that the node's commands and services have made so far.
   [[nodiscard]] virtual std::uint64_t calls(const std::string& node) const = 0;
 

@@ -4,20 +4,28 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iterator>
 #include <iostream>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "runtime/container/node_itself.h"
 #include "runtime/kernel/host.h"
+#include "runtime/kernel/processes.h"
+#include "runtime/migrate/recovery.h"
 #include "runtime/migrate/serve.h"
 #include "runtime/node/exit_codes.h"
+#include "runtime/physical/service.h"
+#include "tools/common/fiber_companions.h"
 #include "tools/common/node_setup.h"
 #include "tools/common/world_file.h"
 #ifdef TWINHULL_HAVE_LINUX
 #include "backends/linux/linux_kernel.h"
+#include "tools/common/process_companions.h"
 #include "tools/common/stop_signal.h"
 #endif
 
@@ -26,6 +34,8 @@ namespace {
 
 /// Longest virtual time that one command on the simulator may take.
 constexpr Duration kCommandLimit = std::chrono::hours(24 * 365);
+/// The command that looks at a machine which need not be a node.
+constexpr const char* kMachineTool = "vzhwcalc";
 
 class StandardConsole final : public Console {
  public:
@@ -94,9 +104,15 @@ int run_simulated(const BackendChoice& choice, CommandFunction command,
 
   StandardConsole console;
   const std::uint64_t before = world.digest();
+  FiberCompanions companions(
+      world, node, [command](Kernel& kernel, Console& out, const std::vector<std::string>& words) {
+        Session session{kernel, Layout{}, out};
+        return command(session, words);
+      });
   auto id = world.start(node, joined(argv), [&](Kernel& kernel) {
     Session session{kernel, Layout{}, console, read_standard_input};
     session.read_line = read_standard_line;
+    session.companions = &companions;
     return command(session, argv);
   });
   if (!id) return report(argv[0], id.error());
@@ -110,6 +126,31 @@ int run_simulated(const BackendChoice& choice, CommandFunction command,
 }
 
 #ifdef TWINHULL_HAVE_LINUX
+/// The service that is wanted of us ("--serve NAME"); empty = we are run by a person.
+std::string asked_service(const std::vector<std::string>& argv) {
+  if (argv.size() < 2 || argv[1] != "--serve") return {};
+  return argv.size() < 3 ? kMigrationService : argv[2];
+}
+
+int serve_as_machine(Kernel& kernel, const std::vector<std::string>& argv,
+                     const RemoteAccess& remote) {
+  auto channel = remote.serve(kMachineService);
+  if (!channel) return report(argv[0], channel.error());
+  const Status served = serve_machine(kernel, **channel);
+  return served ? 0 : report(argv[0], served.error());
+}
+
+/// Returns when no migration has to be asked about, or that program cannot be started: then the
+/// command itself says what it cannot do.
+void turn_where_needed(Kernel& kernel, const Layout& layout, const RemoteAccess& remote) {
+  if (remote.turns_into == nullptr) return;
+  const auto open = migrate::has_open_departure(kernel, layout);
+  if (!open || !*open) return;
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+  ::execv((self.parent_path() / remote.turns_into).c_str(), remote.command_line);
+}
+
 int run_on_linux(const BackendChoice& choice, CommandFunction command,
                  const std::vector<std::string>& argv, const RemoteAccess& remote) {
   NodeFile node;
@@ -129,29 +170,45 @@ int run_on_linux(const BackendChoice& choice, CommandFunction command,
   options.criu = environment("TWINHULL_CRIU");
   if (options.criu.empty()) options.criu = node.criu;
   options.stop = &stop_requested();
+  const SharedCounter counter = SharedCounter::of_environment();
+  options.sent = counter.value();
   options.data_directory = node.layout_root + "/vz";
   auto kernel = linux_backend::open_kernel(options, remote.channels);
   if (!kernel) return report(argv[0], kernel.error(), ExitCode::no_kernel_support);
   const Layout layout{node.layout_root};
+  // A physical server becomes no node by being looked at.
+  const std::string service = asked_service(argv);
+  if (remote.serve != nullptr && service == kMachineService)
+    return serve_as_machine(**kernel, argv, remote);
+  StandardConsole console;
+  if (argv[0] == kMachineTool) {
+    Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true,
+                    read_standard_line, {}};
+    return command(session, argv);
+  }
   const auto ready = is_set_up(**kernel, layout);
   if (!ready) return report(argv[0], ready.error());
   if (!*ready)
     if (const Status done = set_up_node(**kernel, layout); !done)
       return report(argv[0], done.error());
+  turn_where_needed(**kernel, layout, remote);
 
-  StandardConsole console;
   const auto enter_group = [&options](const CgroupPath& group) {
     return linux_backend::enter_group(options, group);
   };
   Session session{**kernel, layout, console, read_standard_input, /*own_streams=*/true,
                   read_standard_line, enter_group};
+  std::vector<std::string> same_node{"--backend", "linux"};
+  if (!choice.node.empty()) same_node.insert(same_node.end(), {"--node", choice.node});
+  ProcessCompanions companions(std::move(same_node));
+  session.companions = &companions;
   // The node's share is a promise to the containers: without it nothing is wrong but the figures.
   if (const Status entered = container::enter_node_itself(session); !entered)
     std::fprintf(stderr, "%s: warning: %s\n", argv[0].c_str(), entered.error().message().c_str());
 
   // The serving end of a migration speaks on our standard streams (spec F3.13).
-  if (remote.serve != nullptr && argv.size() >= 2 && argv[1] == "--serve") {
-    auto channel = remote.serve();
+  if (remote.serve != nullptr && !service.empty()) {
+    auto channel = remote.serve(kMigrationService);
     if (!channel) return report(argv[0], channel.error());
     const Status served = serve_migration(**kernel, layout, **channel, enter_group);
     return served ? 0 : report(argv[0], served.error());

@@ -55,8 +55,12 @@ Result<NodeFile> read_node_file(const std::string& path);
 /// other node: what it needs would cost each of their starts several milliseconds.
 struct RemoteAccess {
   std::unique_ptr<Channels> (*channels)(const linux_backend::NodeOptions& options) = nullptr;
-  /// The serving end on our standard streams.
-  Result<std::unique_ptr<Channel>> (*serve)() = nullptr;
+  /// The serving end of this service on our standard streams.
+  Result<std::unique_ptr<Channel>> (*serve)(const std::string& service) = nullptr;
+  /// The program of the same directory that has what this one lacks: it is run instead, with the
+  /// same words, while a migration of this node has to be asked about. nullptr = there is none.
+  const char* turns_into = nullptr;
+  char** command_line = nullptr;
 };
 
 /// Runs `command` with `argv` on the chosen node and returns its exit code. Speaks on the

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "runtime/migrate/serve.h"
+#include "runtime/physical/service.h"
 #include "tools/common/node_setup.h"
 
 namespace twinhull::tools {
@@ -59,6 +60,10 @@ void register_services(sim::World& world) {
     // A service has nobody to report to: the peer was told over the channel, and recovery has the
     // journal.
     static_cast<void>(serve_migration(kernel, Layout{}, channel));
+  });
+  world.set_service(kMachineService, [](Kernel& kernel, Channel& channel) {
+    // As above; the machine's services run again, or are named in the error.
+    static_cast<void>(serve_machine(kernel, channel));
   });
 }
 

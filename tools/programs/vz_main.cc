@@ -8,7 +8,6 @@
 #ifdef TWINHULL_TALKS
 #include "backends/linux/channel/channels.h"
 #include "backends/linux/linux_kernel.h"
-#include "runtime/migrate/serve.h"
 #endif
 
 #define TH_STRING_INNER(x) #x
@@ -26,10 +25,14 @@ int main(int argc, char** argv) {
     return choice.error().exit_code;
   }
   RemoteAccess remote;
+#ifdef TWINHULL_TURNS_INTO
+  remote.turns_into = TWINHULL_TURNS_INTO;
+  remote.command_line = argv;
+#endif
 #ifdef TWINHULL_TALKS
   remote.channels = &twinhull::linux_backend::make_channels;
-  remote.serve = [] {
-    return twinhull::linux_backend::serve_standard_streams({twinhull::kMigrationService});
+  remote.serve = [](const std::string& service) {
+    return twinhull::linux_backend::serve_standard_streams({service});
   };
 #endif
   return run_on_backend(*choice, find_command(words[0]), words, remote);

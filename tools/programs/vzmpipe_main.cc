@@ -56,7 +56,9 @@ int main(int argc, char** argv) {
     if (::geteuid() != 0) return serve_through_sudo();
     RemoteAccess remote;
     remote.channels = &linux_backend::make_channels;
-    remote.serve = [] { return linux_backend::serve_standard_streams({kMigrationService}); };
+    remote.serve = [](const std::string& service) {
+      return linux_backend::serve_standard_streams({service});
+    };
     choice->backend = "linux";
     return run_on_backend(*choice, find_command("vzmigrate"),
                           {kPipeProgram, kPipeOption, kMigrationService}, remote);

@@ -1,8 +1,13 @@
 #include "tools/stages/linux_stage.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fstream>
 #include <map>
@@ -10,10 +15,13 @@
 #include <thread>
 #include <utility>
 
+#include "backends/linux/errno_error.h"
 #include "backends/linux/testing/lan.h"
 #include "backends/linux/testing/node_fixture.h"
+#include "backends/linux/unique_fd.h"
+#include "scenarios/engine/needs.h"
 #include "tools/common/node_setup.h"
-#include "tools/stages/child_process.h"
+#include "tools/common/child_process.h"
 
 namespace twinhull::tools {
 namespace {
@@ -51,10 +59,7 @@ class LinuxStage final : public scenario::Stage {
   [[nodiscard]] const StageAbilities& abilities() const override { return abilities_; }
 
   Status build(const Scenario& plan, std::uint64_t) override {
-    for (const scenario::TemplatePlan& item : plan.templates)
-      if (item.name != "busybox")
-        return fail(ErrorCode::not_supported, "stage.build", item.name,
-                    "only the template busybox is made for real nodes");
+    outside_ = linux_backend::UniqueFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     TestNodeOptions options;
     options.io_weights = plan.area == "io";
     for (const NodePlan& node : plan.nodes) {
@@ -62,7 +67,12 @@ class LinuxStage final : public scenario::Stage {
       TestNode& made = *nodes_[node.name];
       TH_TRY(set_up_node(made.kernel(), Layout{made.root()}));
       TH_TRY(made.install_busybox());
+      // A node that the scenario cannot be played on is not worth a template of a distribution.
+      TH_ASSIGN(const auto missing, scenario::missing_feature(made.kernel(), plan));
+      if (missing) return {};
     }
+    for (const scenario::TemplatePlan& item : plan.templates)
+      if (item.name != "busybox") TH_TRY(install_template(item));
     for (const auto& [name, node] : nodes_) TH_TRY(write_node_file(name));
     // One network for all, whatever cables the simulator has.
     if (!plan.links.empty()) {
@@ -153,6 +163,7 @@ class LinuxStage final : public scenario::Stage {
   Status arm(const std::string&, std::optional<CallFault>) override {
     return unable("make a kernel call fail");
   }
+  [[nodiscard]] bool armed(const std::string&) const override { return false; }
   [[nodiscard]] std::uint64_t calls(const std::string&) const override { return 0; }
   [[nodiscard]] std::vector<LifeRecord> life_records() const override { return {}; }
   [[nodiscard]] Status check() const override { return {}; }
@@ -173,6 +184,32 @@ class LinuxStage final : public scenario::Stage {
 
   static CommandEnd end_of(const ChildProcess& child, int code) {
     return {code, child.signaled(), child.out(), child.error()};
+  }
+
+  /// A distribution's template, made once by vzpkg and kept beside the programs.
+  Status install_template(const scenario::TemplatePlan& item) {
+    const std::string kept = bin_directory_ + "/../templates";
+    // A test node's network leads to no package mirror.
+    if (::setns(outside_.get(), CLONE_NEWNET) != 0)
+      return linux_backend::system_error("stage.build", "network namespace", errno);
+    const auto run = [&](const std::vector<std::string>& argv) -> Status {
+      TH_ASSIGN(ChildProcess child, ChildProcess::start(argv, {"TWINHULL_ROOT=" + kept}, ""));
+      const auto code = child.poll(std::chrono::minutes(10));
+      if (code == 0) return {};
+      return fail(ErrorCode::failed, "stage.build", item.name,
+                  fmt::format("{} ended with {}: {}", argv[0],
+                              code ? std::to_string(*code) : "nothing in 10 minutes",
+                              scenario::excerpt(child.error())));
+    };
+    TH_TRY(run({bin_directory_ + "/vzpkg", "create", "cache", item.name}));
+    for (auto& [name, node] : nodes_) {
+      const bool here = item.nodes.empty() ||
+                        std::find(item.nodes.begin(), item.nodes.end(), name) != item.nodes.end();
+      if (here)
+        TH_TRY(run({"/bin/cp", "-a", kept + "/vz/template/cache/" + item.name,
+                    node->root() + "/vz/template/cache/"}));
+    }
+    return {};
   }
 
   static std::string node_file(const TestNode& node) { return node.directory() + "/node.json"; }
@@ -207,6 +244,7 @@ class LinuxStage final : public scenario::Stage {
   StageAbilities abilities_;
   std::map<std::string, std::unique_ptr<TestNode>> nodes_;
   std::unique_ptr<Lan> lan_;
+  linux_backend::UniqueFd outside_;  ///< the machine's network
   std::map<StageCommand, ChildProcess> children_;
   StageCommand last_ = 0;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();

@@ -24,11 +24,20 @@ std::optional<Error> NodeObserver::before(const Call& call) {
       error.injected = true;
       return error;
     }
-    case CallFault::Effect::kill: killed_ = true; return gone();
-    case CallFault::Effect::power_cut:
+    case CallFault::Effect::kill:
       killed_ = true;
-      calls_.cut_power();
+      calls_.kill_caller();
+      return gone();
+    case CallFault::Effect::power_cut:
+    case CallFault::Effect::power_cut_all:
+      killed_ = true;
+      if (acting.effect == CallFault::Effect::power_cut)
+        calls_.cut_power();
+      else
+        calls_.cut_all_power();
       return fail(ErrorCode::node_down, call.name, call.object, "the node has lost its power");
+    case CallFault::Effect::cut_links: calls_.cut_links(); return std::nullopt;
+    case CallFault::Effect::fill_disk: calls_.fill_disk(); return std::nullopt;
   }
   return std::nullopt;
 }

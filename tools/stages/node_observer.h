@@ -16,6 +16,10 @@ struct NodeCalls {
   std::optional<scenario::CallFault> fault;  ///< armed; used up when it acts
   std::uint64_t matching = 0;                ///< calls since arming that the fault is about
   std::function<void()> cut_power;           ///< takes the node's power at once
+  std::function<void()> cut_all_power;       ///< takes the power of all nodes
+  std::function<void()> kill_caller;         ///< kills the command or service that makes the call
+  std::function<void()> cut_links;           ///< cuts all cables of the node
+  std::function<void()> fill_disk;           ///< leaves nothing of the node's disk
 };
 
 /// The observer of one command or service. One for each, so that a killed command stays killed.

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "backends/sim/world.h"
 #include "runtime/kernel/host.h"
 #include "runtime/kernel/intercept.h"
+#include "runtime/kernel/processes.h"
 #include "runtime/migrate/serve.h"
+#include "runtime/physical/service.h"
 #include "tools/commands.h"
+#include "tools/common/fiber_companions.h"
 #include "tools/common/node_setup.h"
 #include "tools/stages/node_observer.h"
 
@@ -35,6 +39,7 @@ struct Running {
   std::string input;
   std::string node;
   bool killed = false;
+  std::unique_ptr<FiberCompanions> companions;
 };
 
 class SimStage final : public scenario::Stage {
@@ -61,6 +66,7 @@ class SimStage final : public scenario::Stage {
       spec.inodes = node.inodes;
       spec.disk_bandwidth = node.disk_bandwidth;
       spec.disk_iops = node.disk_iops;
+      spec.lazy_pages = node.lazy_pages;
       spec.memory_nodes = node.memory_nodes;
       TH_TRY(world_->add_node(spec));
       TH_TRY(set_up_node(world_->kernel(node.name), Layout{}));
@@ -122,15 +128,7 @@ class SimStage final : public scenario::Stage {
                   "no such program");
     auto running = std::make_shared<Running>(*node->second, request.argv, request.input);
     running->node = request.node;
-    std::string line;
-    for (const std::string& word : request.argv) line += (line.empty() ? "" : " ") + word;
-    TH_ASSIGN(const sim::CommandId id,
-              world_->start(request.node, line, [running, function](Kernel& kernel) {
-                const auto watched = intercept(kernel, running->observer);
-                Session session{*watched, Layout{}, running->console,
-                                [running] { return running->input; }};
-                return function(session, running->argv);
-              }));
+    TH_ASSIGN(const sim::CommandId id, start_running(running, function));
     running_[id] = std::move(running);
     return id;
   }
@@ -189,6 +187,10 @@ class SimStage final : public scenario::Stage {
     found->second->matching = 0;
     return {};
   }
+  [[nodiscard]] bool armed(const std::string& node) const override {
+    const auto found = calls_.find(node);
+    return found != calls_.end() && found->second->fault.has_value();
+  }
   [[nodiscard]] std::uint64_t calls(const std::string& node) const override {
     const auto found = calls_.find(node);
     return found == calls_.end() ? 0 : found->second->count;
@@ -204,9 +206,42 @@ class SimStage final : public scenario::Stage {
   [[nodiscard]] std::uint64_t digest() const override { return world_->digest(); }
 
  private:
+  Result<sim::CommandId> start_running(const std::shared_ptr<Running>& running,
+                                       CommandFunction function) {
+    running->companions = std::make_unique<FiberCompanions>(
+        *world_, running->node,
+        [&calls = *calls_.at(running->node), function](Kernel& kernel, Console& console,
+                                                       const std::vector<std::string>& argv) {
+          NodeObserver observer(calls);
+          const auto watched = intercept(kernel, observer);
+          Session session{*watched, Layout{}, console};
+          return function(session, argv);
+        });
+    const auto body = [running, function](Kernel& kernel) {
+      const auto watched = intercept(kernel, running->observer);
+      Session session{*watched, Layout{}, running->console, [running] { return running->input; }};
+      session.companions = running->companions.get();
+      return function(session, running->argv);
+    };
+    return world_->start(running->node, line_of(running->argv), body);
+  }
+
+  static std::string line_of(const std::vector<std::string>& argv) {
+    std::string line;
+    for (const std::string& word : argv) line += (line.empty() ? "" : " ") + word;
+    return line;
+  }
+
   void adopt(std::unique_ptr<sim::World> world) {
     world_ = std::move(world);
-    world_->set_service(kMigrationService, [this](Kernel& kernel, Channel& channel) {
+    offer(kMigrationService, [](Kernel& kernel, Channel& channel) {
+      return serve_migration(kernel, Layout{}, channel);
+    });
+    offer(kMachineService, &serve_machine);
+  }
+
+  void offer(const char* name, Status (*serve)(Kernel& kernel, Channel& channel)) {
+    world_->set_service(name, [this, serve](Kernel& kernel, Channel& channel) {
       // A service runs on the node whose kernel it was given; that node's faults act on it too.
       const auto info = kernel.host().info();
       const auto node = info ? calls_.find(info->hostname) : calls_.end();
@@ -215,17 +250,27 @@ class SimStage final : public scenario::Stage {
       const auto watched = intercept(kernel, observer);
       const auto wire = intercept_channel(channel, "peer", observer);
       // The peer is told about errors; there is nobody else to tell.
-      static_cast<void>(serve_migration(*watched, Layout{}, *wire));
+      static_cast<void>(serve(*watched, *wire));
     });
   }
 
   NodeCalls& watch(const std::string& node) {
     auto& calls = calls_[node];
     calls = std::make_unique<NodeCalls>();
-    calls->cut_power = [this, node] {
-      // Off already: the cut has happened by other means.
-      static_cast<void>(world_->power_off(node));
+    // Off already: the cut has happened by other means.
+    calls->cut_power = [this, node] { static_cast<void>(world_->power_off(node)); };
+    calls->cut_all_power = [this] {
+      for (const auto& item : calls_) static_cast<void>(world_->power_off(item.first));
     };
+    // Outside a command there is nothing to kill, and the call is refused all the same.
+    calls->kill_caller = [this] { static_cast<void>(world_->kill_caller()); };
+    calls->cut_links = [this, node] {
+      for (const sim::LinkSpec& link : world_->links())
+        if (link.a == node || link.b == node)
+          static_cast<void>(world_->set_link_up(link.a, link.b, false));
+    };
+    // An operation of the stage itself: a node without disk is no node.
+    calls->fill_disk = [this, node] { static_cast<void>(fill_disk(node, Bytes{0})); };
     return *calls;
   }
 

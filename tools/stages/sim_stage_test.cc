@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "scenarios/engine/explore.h"
+#include "scenarios/engine/picture.h"
 #include "scenarios/engine/player.h"
 #include "scenarios/engine/report.h"
 #include "tools/stages/sim_stage.h"
@@ -109,12 +110,61 @@ BOOST_AUTO_TEST_CASE(a_branch_goes_its_own_way) {
   BOOST_TEST(player.report().digest == played(kLife).digest);
 }
 
-BOOST_AUTO_TEST_CASE(every_power_cut_of_a_create_is_survived) {
+BOOST_AUTO_TEST_CASE(every_accident_of_a_create_is_survived) {
   const Scenario scenario = parsed(kHead + "- run: vzctl create 101 --ostemplate busybox\n");
   const auto result = explore(scenario, {}, [] { return make_sim_stage(); });
   BOOST_TEST_REQUIRE(result.has_value());
-  BOOST_TEST(result->points() > 20U);
+  BOOST_TEST_REQUIRE(result->steps.size() == 1U);
+  // One node has no peer, and after the last call there is nothing to kill.
+  auto points = result->steps.front().points;
+  BOOST_TEST(points.size() == 3U);
+  BOOST_TEST(points[Accident::power] > 20U);
+  BOOST_TEST(points[Accident::tool] == points[Accident::power] - 1);
+  BOOST_TEST(points[Accident::disk] == points[Accident::tool]);
   for (const CrashFailure& failure : result->failures()) BOOST_ERROR(failure.problem);
+}
+
+const std::string kTwoNodes =
+    "name: test\narea: migration\nnodes: [n1, n2]\nlinks: [{between: [n1, n2]}]\nsteps:\n"
+    "- run: vzctl create 101 --ostemplate busybox\n"
+    "- run: vzmigrate n2 101\n";
+
+BOOST_AUTO_TEST_CASE(a_migration_meets_all_accidents_and_each_can_be_chosen) {
+  const Scenario scenario = parsed(kTwoNodes);
+  const auto factory = [] { return make_sim_stage(); };
+  const auto sampled = explore(scenario, {.step = 1, .every = 40}, factory);
+  BOOST_TEST_REQUIRE(sampled.has_value());
+  BOOST_TEST(sampled->steps.front().points.size() == kAccidents.size());
+  for (const CrashFailure& failure : sampled->failures()) BOOST_ERROR(failure.problem);
+  const auto chosen = explore(
+      scenario, {.step = 1, .accidents = {Accident::link}, .node = "n2", .call = 7}, factory);
+  BOOST_TEST_REQUIRE(chosen.has_value());
+  BOOST_TEST(chosen->points() == 1U);
+  const CrashFailure failure{1, Accident::link, "n2", 7, "", ""};
+  BOOST_TEST(failure.reproduce("x.yaml") ==
+             "vzscenario explore x.yaml --step 2 --accident link --node n2 --call 7");
+}
+
+// Its settings are not saved, so that only the kernel's limits tell that they were lost.
+BOOST_AUTO_TEST_CASE(limits_of_the_kernel_are_compared) {
+  const Scenario scenario = parsed(kHead +
+                                   "- run: vzctl create 101 --ostemplate busybox\n"
+                                   "- run: vzctl start 101\n");
+  Player player(scenario, make_sim_stage());
+  BOOST_TEST_REQUIRE(player.begin(1).has_value());
+  BOOST_TEST_REQUIRE(player.play(0));
+  BOOST_TEST_REQUIRE(player.play(1));
+  const auto before = picture_of(player);
+  BOOST_TEST_REQUIRE(before.has_value());
+  const auto set = player.command("n1", {"vzctl", "set", "101", "--cpulimit", "50"});
+  BOOST_TEST_REQUIRE(set.has_value());
+  BOOST_TEST(set->exit_code == 0);
+  const auto after = picture_of(player);
+  BOOST_TEST_REQUIRE(after.has_value());
+  BOOST_TEST(!difference(before->product, after->product));
+  const auto differs = difference(before->limits, after->limits);
+  BOOST_TEST_REQUIRE(differs.has_value());
+  BOOST_TEST(differs->find("quota 50000 of 100000 us") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_scenario_that_fails_by_itself_is_not_explored) {

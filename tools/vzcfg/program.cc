@@ -36,7 +36,7 @@ Result<std::string> parse(const ProgramGrammar& grammar, std::span<const std::st
   }
   if (grammar.word.required && grammar.word.target->empty())
     return refuse(fmt::format("{} is missing", grammar.word.name));
-  if (grammar.words.name != nullptr && grammar.words.target->empty())
+  if (grammar.words.name != nullptr && !grammar.words.optional && grammar.words.target->empty())
     return refuse(fmt::format("{} is missing", grammar.words.name));
   return std::string();
 }

@@ -35,11 +35,12 @@ struct WordArgument {
   bool required;
 };
 
-/// All words that are no options and come after the one above.
+/// All words that are no options and come after the one above; at least one, unless `optional`.
 struct WordList {
   const char* name = nullptr;  ///< nullptr = there are none
   std::vector<std::string>* target = nullptr;
   const char* help = nullptr;
+  bool optional = false;
 };
 
 /// Everything about a command line. CLI11 stays behind program.cc.
@@ -50,7 +51,7 @@ struct ProgramGrammar {
   std::vector<FlagOption> flags = {};
   std::vector<ValueOption> values = {};
   WordArgument word = {nullptr, nullptr, nullptr, false};
-  WordList words = {};  ///< at least one, when there is such a list
+  WordList words = {};
 };
 
 /// Exit codes that differ between the programs (spec R2.2).

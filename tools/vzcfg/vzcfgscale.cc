@@ -80,7 +80,7 @@ int vzcfgscale(Session& session, std::span<const std::string> argv) {
                  "Leave out what belongs to one Container alone: addresses, names, places"}},
       .values = {{"-o,--output", &options.output, "OUT", "File to write; default: standard output"},
                  {"-a,--all", &options.all, "K", "Factor for everything that has none of its own"},
-                 {"-c,--cpu", &options.cpu, "K", "Factor for CPUUNITS, CPULIMIT"},
+                 {"-c,--cpu", &options.cpu, "K", "Factor for CPUUNITS, CPULIMIT, BURST_CPULIMIT"},
                  {"-d,--disk", &options.disk, "K", "Factor for DISKSPACE, DISKINODES"},
                  {"-u,--ubc", &options.beancounters, "K",
                   "Factor for memory and counts: PHYSPAGES, SWAPPAGES, NUMPROC, KMEMSIZE ..."},

@@ -10,6 +10,7 @@
 #include "runtime/config/parameter.h"
 #include "runtime/config/suggest.h"
 #include "runtime/node/exit_codes.h"
+#include "tools/common/named_options.h"
 
 namespace twinhull::tools::ctl {
 namespace {
@@ -131,11 +132,13 @@ CLI::Option* add_values(CLI::App& app, const std::string& names, const std::stri
   return option;
 }
 
-void add_parameters(CLI::App& app, ParameterOptions& options,
+void add_parameters(CLI::App& app, ParameterOptions& options, const NamedOptions& named,
                     const std::vector<std::string_view>& except) {
   for (const Parameter& parameter : parameters()) {
     if (std::find(except.begin(), except.end(), parameter.option) != except.end()) continue;
-    CLI::Option* option = add_values(app, spellings(parameter), std::string(parameter.syntax));
+    const std::string names = spellings(parameter);
+    if (!named.may_have(names)) continue;
+    CLI::Option* option = add_values(app, names, std::string(parameter.syntax));
     option->group("Parameters");
     options.emplace(option, std::string(parameter.option));
   }
@@ -161,11 +164,14 @@ std::vector<ParameterRequest> take_requests(const CLI::App& app, const Parameter
   return requests;
 }
 
-/// CLI11's parser for one command, bound to an invocation.
+/// CLI11's parser for one command, bound to an invocation. Of the parameters it knows those that are named.
 class Grammar {
  public:
-  Grammar(const Row& row, Invocation& invocation)
-      : row_(row), invocation_(invocation), app_(row.summary, "vzctl " + std::string(row.name)) {
+  Grammar(const Row& row, Invocation& invocation, const NamedOptions& named)
+      : row_(row),
+        invocation_(invocation),
+        named_(named),
+        app_(row.summary, "vzctl " + std::string(row.name)) {
     app_.allow_extras();
     app_.set_help_flag("-h,--help", "Show this text");
     app_.footer("Examples:\n" + std::string(row.examples));
@@ -207,7 +213,7 @@ class Grammar {
         app_.add_flag("--force", create.force, "do not warn below 10 GB of free space");
         app_.add_flag("--skip_app_templates,--skip-app-templates,--skip_app", unused_,
                       "install no application templates (there are none in this release)");
-        add_parameters(app_, options_, {"ostemplate", "userpasswd"});
+        add_parameters(app_, options_, named_, {"ostemplate", "userpasswd"});
         break;
       case Command::destroy:
         app_.add_flag("--safe", invocation_.destroy.safe, "keep the data, renamed to *.destroyed");
@@ -234,7 +240,7 @@ class Grammar {
         app_.add_option("--applyconfig_map,--applyconfig-map", invocation_.set.sample_map,
                         "name: make the container's name again as its configuration says")
             ->type_name("NAME");
-        add_parameters(app_, options_, {});
+        add_parameters(app_, options_, named_, {});
         break;
       case Command::explain:
         app_.add_option("PARAMETER", invocation_.words, "options of vzctl set, without dashes");
@@ -296,8 +302,11 @@ class Grammar {
     if (!word.starts_with('-'))
       return bad_line(std::string(row_.name) + ": unexpected word \"" + word + "\"");
     const std::string name = word.substr(0, word.find('='));
+    Invocation unused;
+    const NamedOptions all;
+    const Grammar whole(row_, unused, all);
     std::vector<std::string> known;
-    for (const CLI::Option* option : app_.get_options())
+    for (const CLI::Option* option : whole.app_.get_options())
       for (const std::string& spelling : option->get_lnames()) known.push_back("--" + spelling);
     const std::vector<std::string_view> views(known.begin(), known.end());
     return bad_line(std::string(row_.name) + ": unknown option " + name,
@@ -363,6 +372,7 @@ class Grammar {
 
   const Row& row_;
   Invocation& invocation_;
+  const NamedOptions& named_;
   CLI::App app_;
   ParameterOptions options_;
   std::string mode_;
@@ -419,7 +429,7 @@ Result<std::variant<Invocation, Answer>> parse_exec(const Row& row, Invocation i
       return bad_line(std::string(row.name) + " needs a command to run");
     return invocation;
   }
-  return Grammar(row, invocation).parse(std::move(words));
+  return Grammar(row, invocation, NamedOptions(words)).parse(words);
 }
 
 }  // namespace
@@ -454,7 +464,7 @@ Result<std::variant<Invocation, Answer>> parse_command_line(std::span<const std:
   invocation.command = row->command;
   std::vector<std::string> words(argv.begin() + static_cast<std::ptrdiff_t>(next) + 1, argv.end());
   if (is_exec(row->command)) return parse_exec(*row, std::move(invocation), std::move(words));
-  return Grammar(*row, invocation).parse(std::move(words));
+  return Grammar(*row, invocation, NamedOptions(words)).parse(words);
 }
 
 }  // namespace twinhull::tools::ctl

@@ -1,43 +1,20 @@
 // A distribution as it is: Debian 12 by debootstrap, with systemd as init, on the real kernel.
 // Root only; it loads packages from the mirror that the machine itself uses.
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <memory>
 #include <string>
 
 #include "runtime/kernel/host.h"
-#include "tools/vzctl/real_node.h"
+#include "tools/vzctl/debian_node.h"
 
 namespace twinhull::tools {
 namespace {
-
-/// Waits until systemd has started what it starts, and says how that ended.
-std::string booted(RealNode& node) {
-  return node.inside("systemctl is-system-running --wait");
-}
-
-/// The template, made once a build folder: a test node's network leads nowhere, so it comes first.
-struct DebianNode {
-  DebianNode() {
-    const auto shell = [](const std::string& line) { return std::system(line.c_str()); };
-    const std::string root = TWINHULL_TEMPLATES;
-    BOOST_REQUIRE_EQUAL(shell("TWINHULL_ROOT=" + root +
-                              " " TWINHULL_VZPKG " create cache debian-12-x86_64 >/dev/null"),
-                        0);
-    real = std::make_unique<RealNode>();
-    const std::string cache = "/vz/template/cache/";
-    BOOST_REQUIRE_EQUAL(
-        shell("cp -a " + root + cache + "debian-12-x86_64 " + (real->node() / cache)), 0);
-  }
-  std::unique_ptr<RealNode> real;
-};
 
 BOOST_FIXTURE_TEST_CASE(systemd_boots_runs_and_halts_in_a_container, DebianNode) {
   const auto done = [this](const char* words) { real->done(words); };
   const auto inside = [this](const char* command) { return real->inside(command); };
   done("create 101 --ostemplate debian-12-x86_64 --hostname deb --ipadd 10.77.0.2");
   done("start 101 --wait");
-  BOOST_TEST(booted(*real) == "running");
+  BOOST_TEST(booted() == "running");
   BOOST_TEST(inside("systemctl --failed --no-legend | wc -l") == "0");
   BOOST_TEST(inside("cat /proc/1/comm; hostname; . /etc/os-release; echo $VERSION_ID") ==
              "systemd\ndeb\n12");
@@ -73,7 +50,7 @@ BOOST_FIXTURE_TEST_CASE(systemd_boots_runs_and_halts_in_a_container, DebianNode)
   BOOST_TEST(real->leaks() == "");
 
   done("start 101 --wait");
-  BOOST_TEST(booted(*real) == "running");
+  BOOST_TEST(booted() == "running");
   BOOST_TEST(inside("cat /root/file") == "kept");
   done("stop 101 --fast");
   BOOST_TEST(real->leaks() == "");

@@ -187,6 +187,19 @@ BOOST_AUTO_TEST_CASE(a_broken_configuration_can_still_be_destroyed) {
   BOOST_TEST(!exists("/vz/private/101"));
 }
 
+BOOST_AUTO_TEST_CASE(an_empty_journal_is_of_nothing_that_happened) {
+  done("create 101 --ostemplate busybox");
+  for (const std::string& text : {std::string(), std::string(300, '\0')}) {
+    write("/vz/lock/101.journal", text);
+    const Outcome mount = vzctl("mount 101");
+    BOOST_TEST(mount.code == 0, mount.text());
+    BOOST_TEST(mount.err.empty(), mount.text());
+    BOOST_TEST(!exists("/vz/lock/101.journal"));
+    BOOST_TEST(!exists("/vz/lock/101.journal.corrupt"));
+    done("umount 101");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_journal_that_nobody_can_read_is_set_aside) {
   done("create 101 --ostemplate busybox");
   write("/vz/lock/101.journal", "half a jour");

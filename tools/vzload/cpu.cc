@@ -1,9 +1,11 @@
-// CPU demand: each worker burns its part of every slice and sleeps the rest.
+// CPU demand: each worker burns its part of every slice and sleeps the rest. What it could not burn it
+// owes, as a service has a queue: so it gets the smaller of its demand and its share.
 #include <ctime>
 #include <pthread.h>
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,9 @@ namespace twinhull::load {
 namespace {
 
 constexpr double kSlice = 0.01;  // seconds; short against a 100 ms quota period
+// Seconds of its demand that a worker owes at most: as long as the longest quota period, in which it may
+// stand still, and long against scheduler ticks. More is dropped, and all of it at the end of a step.
+constexpr double kBacklog = 1;
 
 struct Worker {
   const std::vector<unsigned>* percents = nullptr;  ///< of one CPU, one a step
@@ -42,8 +47,9 @@ void burn(double cpu_seconds, double when) {
     for (int i = 0; i < 2000; ++i) sink = sink + 1;
 }
 
+/// Or an hour, when that is earlier.
 void sleep_until(double when) {
-  const double left = when - steady_seconds();
+  const double left = std::min(when - steady_seconds(), 3600.0);
   if (left <= 0) return;
   timespec wait{};
   wait.tv_sec = static_cast<time_t>(left);
@@ -53,22 +59,28 @@ void sleep_until(double when) {
 
 void* work(void* argument) {
   const Worker& worker = *static_cast<Worker*>(argument);
-  double slice_start = worker.started;
-  while (worker.ends == 0 || slice_start < worker.ends) {
-    std::size_t step = 0;
-    if (worker.step_seconds > 0)
-      step = static_cast<std::size_t>((slice_start - worker.started) / worker.step_seconds);
-    if (step >= worker.percents->size()) break;
-    const double slice_end = slice_start + kSlice;
-    const unsigned percent = (*worker.percents)[step];
-    if (percent >= 100) {
-      spin_until(slice_end);
-    } else {
-      burn(kSlice * percent / 100.0, slice_end);
-      sleep_until(slice_end);
+  const double for_ever = std::numeric_limits<double>::infinity();
+  const double ends = worker.ends > 0 ? worker.ends : for_ever;
+  for (std::size_t step = 0; step < worker.percents->size(); ++step) {
+    double step_start = worker.started, step_end = ends;
+    if (worker.step_seconds > 0) {
+      step_start += worker.step_seconds * static_cast<double>(step);
+      step_end = std::min(ends, step_start + worker.step_seconds);
     }
-    // A worker that was throttled does not catch up: demand is per time, not a backlog.
-    slice_start = std::max(slice_end, steady_seconds() - kSlice);
+    const unsigned percent = (*worker.percents)[step];
+    if (percent >= 100) spin_until(step_end);
+    // Slices follow each other by the clock; one that begins late is what the worker owes.
+    double slice_start = step_start;
+    while (steady_seconds() < step_end) {
+      if (percent == 0) {
+        sleep_until(step_end);
+        continue;
+      }
+      slice_start = std::max(slice_start, steady_seconds() - kBacklog);
+      burn(kSlice * percent / 100.0, step_end);
+      slice_start += kSlice;
+      sleep_until(std::min(slice_start, step_end));
+    }
   }
   return nullptr;
 }

@@ -42,6 +42,7 @@ struct MemoryLoad {
   double hold = 0;          ///< seconds to keep them
   std::uint64_t dirty = 0;  ///< bytes of pages a second to write again meanwhile
   std::string pattern = "uniform";  ///< which: uniform, hot (nine of ten in a tenth), sequential
+  bool verify = false;  ///< each page has content of its own, which is read again at the end
 };
 Outcome run_memory(const MemoryLoad& load);
 
@@ -73,6 +74,8 @@ struct FilesLoad {
 };
 Outcome run_files(const FilesLoad& load);
 
+/// Takes what clients send. A client that ends its stream is told what arrived: "BYTES DIGEST\n",
+/// the digest as 16 hexadecimal digits (XXH3 of 64 bits).
 struct ServeLoad {
   std::uint16_t port = 0;
   std::optional<double> seconds;
@@ -85,6 +88,7 @@ struct SendLoad {
   std::uint64_t bytes = 0;  ///< 0 = until `seconds` are over
   std::uint64_t rate = 0;
   std::optional<double> seconds;
+  bool verify = false;  ///< send bytes that tell their place, and demand the server's word for all
 };
 Outcome run_send(const SendLoad& load);
 

@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
       "  vzload read /data\n"
       "  vzload files --count 1000 --hold 5\n"
       "  vzload serve 5001 --for 10\n"
-      "  vzload send 10.0.0.2 5001 --bytes 10M\n"
+      "  vzload send 10.0.0.2 5001 --bytes 10M --verify\n"
       "  vzload trace /demand --interval 300\n"
       "Amounts take the suffixes K, M and G (times 1024). Ends by printing one JSON line.");
   const auto size = CLI::AsSizeValue(false);
@@ -65,7 +65,8 @@ int main(int argc, char** argv) {
   CpuLoad cpu;
   auto* cpu_command = app.add_subcommand("cpu", "Burn CPU time");
   cpu_command->add_option("--threads", cpu.threads, "Threads")->check(CLI::Range(1, 1024));
-  cpu_command->add_option("--percent", cpu.percent, "Of one CPU, each thread")->check(CLI::Range(0, 100));
+  cpu_command->add_option("--percent", cpu.percent, "Of one CPU, each thread; what it does not get it owes, up to a second of its demand")
+      ->check(CLI::Range(0, 100));
   cpu_command->add_option("--for", cpu.seconds, "Seconds; without it for ever")->check(CLI::PositiveNumber);
   cpu_command->callback([&] { outcome = run_cpu(cpu); });
 
@@ -78,8 +79,12 @@ int main(int argc, char** argv) {
       ->transform(size)->check(CLI::Range(std::uint64_t{4096}, std::uint64_t{1} << 62));
   memory_command->add_option("--pattern", memory.pattern, "Which pages: uniform, hot or sequential")
       ->check(CLI::IsMember({"uniform", "hot", "sequential"}));
+  memory_command->add_flag("--verify", memory.verify,
+                           "Fail unless every byte is still there after --hold; not with --dirty");
   memory_command->callback([&] {
-    outcome = memory.dirty != 0 && (memory.hold == 0 || memory.grow < 4096)
+    outcome = memory.verify && memory.dirty != 0
+                  ? Outcome(std::unexpected("--verify and --dirty exclude each other"))
+              : memory.dirty != 0 && (memory.hold == 0 || memory.grow < 4096)
                   ? Outcome(std::unexpected("--dirty needs --hold, and a page to write to"))
                   : run_memory(memory);
   });
@@ -127,6 +132,8 @@ int main(int argc, char** argv) {
   send_command->add_option("--bytes", sending.bytes, "Bytes to send")->transform(size);
   send_command->add_option("--rate", sending.rate, "Bytes a second")->transform(size);
   send_command->add_option("--for", sending.seconds, "Seconds at most")->check(CLI::PositiveNumber);
+  send_command->add_flag("--verify", sending.verify,
+                         "Fail unless the server got every byte, in order and once");
   send_command->callback([&] {
     if (sending.bytes == 0 && !sending.seconds)
       outcome = std::unexpected(std::string("send: give --bytes or --for, or it never ends"));

@@ -5,10 +5,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL  // no library to link: the program is static
+#include <xxhash.h>
+
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cinttypes>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -44,6 +51,53 @@ bool fill(Endpoint& endpoint, const std::string& address, std::uint16_t port) {
   return false;
 }
 
+/// Bytes that went by on one connection, as both ends count them.
+class Tally {
+ public:
+  Tally() : state_(XXH3_createState(), &XXH3_freeState) { XXH3_64bits_reset(state_.get()); }
+  void add(const char* data, std::size_t size) {
+    XXH3_64bits_update(state_.get(), data, size);
+    bytes_ += size;
+  }
+  [[nodiscard]] std::string text() const {
+    std::array<char, 64> line{};
+    std::snprintf(line.data(), line.size(), "%" PRIu64 " %016" PRIx64, bytes_,
+                  static_cast<std::uint64_t>(XXH3_64bits_digest(state_.get())));
+    return line.data();
+  }
+
+ private:
+  std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state_;
+  std::uint64_t bytes_ = 0;
+};
+
+/// Bytes from `at` on of a stream in which no two stretches are alike: what is lost, doubled or out
+/// of place shows in the digest.
+void fill_from(std::uint64_t at, char* out, std::size_t size) {
+  constexpr std::uint64_t kStep = 0x9E3779B97F4A7C15, kMix = 0xBF58476D1CE4E5B9;
+  for (std::size_t i = 0; i < size; ++i) {
+    std::uint64_t word = ((at + i) / sizeof(std::uint64_t) + 1) * kStep;
+    word = (word ^ (word >> 30U)) * kMix;
+    word ^= word >> 31U;
+    out[i] = static_cast<char>(word >> (8 * ((at + i) % sizeof(std::uint64_t))));
+  }
+}
+
+/// The line that the server says at the end; empty = it said nothing whole.
+std::string last_word(int stream) {
+  std::string word;
+  std::array<char, 64> buffer{};
+  while (true) {
+    pollfd waiting{stream, POLLIN, 0};
+    if (poll(&waiting, 1, kConnectTimeout) <= 0) return {};
+    const ssize_t count = read(stream, buffer.data(), buffer.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (count <= 0) return {};
+    word.append(buffer.data(), static_cast<std::size_t>(count));
+    if (word.ends_with('\n')) return word.substr(0, word.size() - 1);
+  }
+}
+
 }  // namespace
 
 Outcome run_serve(const ServeLoad& load) {
@@ -63,6 +117,7 @@ Outcome run_serve(const ServeLoad& load) {
     return std::unexpected(text);
   }
   std::vector<pollfd> sockets{{listener, POLLIN, 0}};
+  std::vector<Tally> tallies(1);  // beside `sockets`; that of the listener stays empty
   std::vector<char> buffer(256 << 10);
   std::uint64_t received = 0;
   while (!load.seconds || steady_seconds() - started < *load.seconds) {
@@ -70,16 +125,25 @@ Outcome run_serve(const ServeLoad& load) {
       return std::unexpected(refusal("poll"));
     if ((sockets[0].revents & POLLIN) != 0) {
       const int client = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
-      if (client >= 0) sockets.push_back({client, POLLIN, 0});
+      if (client >= 0) {
+        sockets.push_back({client, POLLIN, 0});
+        tallies.emplace_back();
+      }
     }
     for (std::size_t i = sockets.size(); i-- > 1;) {
       if (sockets[i].revents == 0) continue;
       const ssize_t count = read(sockets[i].fd, buffer.data(), buffer.size());
       if (count > 0) {
         received += static_cast<std::uint64_t>(count);
+        tallies[i].add(buffer.data(), static_cast<std::size_t>(count));
       } else if (count == 0 || errno != EINTR) {
+        const std::string word = tallies[i].text() + "\n";
+        // Who does not want to know is gone already.
+        if (count == 0)
+          static_cast<void>(send(sockets[i].fd, word.data(), word.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
         close(sockets[i].fd);
         sockets.erase(sockets.begin() + static_cast<std::ptrdiff_t>(i));
+        tallies.erase(tallies.begin() + static_cast<std::ptrdiff_t>(i));
       }
     }
   }
@@ -109,8 +173,9 @@ Outcome run_send(const SendLoad& load) {
     getsockopt(stream, SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) return give_up(peer + ": " + std::strerror(error));
   }
-  const std::vector<char> block(64 << 10, 'v');
+  std::vector<char> block(64 << 10, 'v');
   std::uint64_t done = 0;
+  Tally tally;
   while ((load.bytes == 0 || done < load.bytes) &&
          (!load.seconds || steady_seconds() - started < *load.seconds)) {
     pollfd waiting{stream, POLLOUT, 0};
@@ -118,12 +183,21 @@ Outcome run_send(const SendLoad& load) {
       return give_up(peer + ": stalled after " + std::to_string(done) + " bytes");
     const auto size =
         load.bytes == 0 ? block.size() : std::min<std::uint64_t>(block.size(), load.bytes - done);
+    if (load.verify) fill_from(done, block.data(), size);
     const ssize_t count = write(stream, block.data(), size);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
     if (count < 0)
       return give_up(refusal(peer + ": lost after " + std::to_string(done) + " bytes"));
     done += static_cast<std::uint64_t>(count);
+    if (load.verify) tally.add(block.data(), static_cast<std::size_t>(count));
     pace(done, load.rate, started);
+  }
+  if (load.verify) {
+    shutdown(stream, SHUT_WR);
+    const std::string word = last_word(stream);
+    if (word.empty()) return give_up(peer + ": did not say what arrived");
+    if (word != tally.text())
+      return give_up(peer + ": sent " + tally.text() + ", but what arrived is " + word);
   }
   close(stream);
   return finish("send", done, started);

@@ -52,6 +52,26 @@ void keep_dirty(const MemoryLoad& load, const std::vector<char*>& areas, double 
   }
 }
 
+/// What --verify has in 8 bytes of memory: no two words are alike, and none is zero.
+std::uint64_t word_at(std::uint64_t offset) { return (offset + 8) * 0x9e3779b97f4a7c15U; }
+
+void fill_words(char* area, std::uint64_t size, std::uint64_t offset) {
+  for (std::uint64_t at = 0; at + 8 <= size; at += 8) {
+    const std::uint64_t word = word_at(offset + at);
+    std::memcpy(area + at, &word, 8);
+  }
+}
+
+/// The first byte that is not as fill_words left it, std::nullopt when there is none.
+std::optional<std::uint64_t> wrong_word(const char* area, std::uint64_t size, std::uint64_t offset) {
+  for (std::uint64_t at = 0; at + 8 <= size; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, area + at, 8);
+    if (word != word_at(offset + at)) return offset + at;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Outcome run_memory(const MemoryLoad& load) {
@@ -67,6 +87,7 @@ Outcome run_memory(const MemoryLoad& load) {
     if (area == MAP_FAILED)
       return std::unexpected(refusal("memory refused after " + std::to_string(held) + " bytes"));
     std::memset(area, 0x5a, size);
+    if (load.verify) fill_words(static_cast<char*>(area), size, held);
     areas.push_back(static_cast<char*>(area));
     held += size;
     pace(held, load.rate, started);
@@ -76,6 +97,12 @@ Outcome run_memory(const MemoryLoad& load) {
     return finish("memory", held, started);
   }
   pace(1, 1, steady_seconds() - 1 + load.hold);
+  for (std::size_t i = 0; load.verify && i < areas.size(); ++i) {
+    const std::uint64_t offset = i * kChunk;
+    if (const auto wrong = wrong_word(areas[i], std::min(kChunk, held - offset), offset))
+      return std::unexpected("memory: byte " + std::to_string(*wrong) +
+                             " is not what was written there");
+  }
   return finish("memory", held, started);
 }
 

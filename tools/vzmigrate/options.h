@@ -29,6 +29,10 @@ struct Options {
   bool dry_run = false;
   bool verdict = false;                    ///< --check
   bool json = false;                       ///< -j
+  bool batch = false;                      ///< -b
+  std::uint32_t parallel = 1;              ///< --parallel: so many containers at once
+  bool report = false;                     ///< for the vzmigrate that started this one
+  std::optional<CtId> keeper;              ///< --keeper
   bool force = false;                      ///< -f: then it is not started at the destination
   std::set<migrate::MigrateExit> skipped;  ///< the checks that -f lets fail
   bool verbose = false;

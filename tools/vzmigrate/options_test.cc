@@ -67,6 +67,19 @@ BOOST_AUTO_TEST_CASE(the_old_time_out_and_the_times) {
   BOOST_TEST(!parse({"--timeout", "60", "n2", "101"}).value().times);
 }
 
+BOOST_AUTO_TEST_CASE(several_keepers_and_ssh) {
+  const auto plain = parse({"n2", "101"}).value();
+  BOOST_TEST(plain.parallel == 1U);
+  BOOST_TEST(!plain.keeper.has_value());
+  BOOST_TEST(plain.peer.ssh_options.empty());
+  const auto full =
+      parse({"-j", "--parallel", "3", "--keeper=200", "--ssh=-p 2222", "n2", "101"}).value();
+  BOOST_TEST(full.json);
+  BOOST_TEST(full.parallel == 3U);
+  BOOST_TEST(full.keeper.value().value == 200U);
+  BOOST_TEST(full.peer.ssh_options == (std::vector<std::string>{"-p", "2222"}));
+}
+
 BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
   for (const auto& words : std::vector<std::vector<std::string>>{{},
                                                                  {"n2"},
@@ -90,7 +103,14 @@ BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
            {"--online", "--noiter", "--require-realtime", "n2", "101"},
            {"--online", "--downtime", "0", "n2", "101"},
            {"--online", "--rounds", "0", "n2", "101"},
-           {"-j", "n2", "101"},
+           {"-b", "-j", "n2", "101"},
+           {"-b", "--check", "n2", "101"},
+           {"--parallel", "0", "n2", "101"},
+           {"--parallel", "65", "n2", "101"},
+           {"--keeper", "n2", "101"},
+           {"--keeper=1", "n2", "101"},
+           {"--keeper=web", "n2", "101"},
+           {"--ssh=evil", "n2", "101"},
            {"--rate", "1", "n2", "101"},
            {"--rate", "fast", "n2", "101"},
            {"--new-id", "200", "n2", "101", "102"},
@@ -99,7 +119,8 @@ BOOST_AUTO_TEST_CASE(mistakes_are_usage) {
     BOOST_TEST_REQUIRE(!options.has_value());
     BOOST_TEST(options.error().exit_code == 1);
   }
-  BOOST_TEST(parse({"--online", "--lazy", "n2", "101"}).error().exit_code == 57);
+  BOOST_TEST(parse({"--online", "--lazy", "n2", "101"}).value().online->lazy);
+  BOOST_TEST(parse({"--lazy", "n2", "101"}).error().exit_code == 1);
   BOOST_TEST(!parse({"-h"}).value().help.empty());
 }
 

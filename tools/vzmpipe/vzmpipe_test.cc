@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(nothing_else_is) {
   BOOST_TEST(!let_in({"-c", "vzmigrate --serve migrate", "x"}));
   for (const char* command :
        {"id", "vzmigrate", "vzmigrate --serve", "vzmigrate --serve other",
-        "vzmigrate --serve migrate ", " vzmigrate --serve migrate", "vzmigrate  --serve migrate",
+        "vzmigrate --serve machine", "'vzmigrate' '--serve' 'machine'", "vzmigrate --serve migrate ", " vzmigrate --serve migrate", "vzmigrate  --serve migrate",
         "vzmigrate --serve migrate; id", "vzmigrate --serve migrate\nid",
         "vzmigrate --serve migrate&id", "vzmigrate --serve $(id)", "/tmp/vzmigrate --serve migrate",
         "./vzmigrate --serve migrate", "vzmigrate -r yes evil 101", "'vzmigrate' --serve 'migrate'",

@@ -7,6 +7,7 @@
 #include "runtime/migrate/exit_codes.h"
 #include "runtime/migrate/peer_name.h"
 #include "runtime/migrate/recovery.h"
+#include "runtime/migrate/ssh_options.h"
 #include "runtime/migrate/template_source.h"
 #include "runtime/migrate/tools_group.h"
 #include "runtime/node/log.h"
@@ -43,8 +44,17 @@ int exit_code_of(const Error& error) {
   }
 }
 
+/// A terse command says no less about a failure.
+void tell(container::Context& context, const Options& options, const Error& error) {
+  context.reporter.error(error.message());
+  if (options.batch) context.session.console.error(error.message() + "\n");
+}
+
 Status copy_all(container::Context& context, const Options& options, int& exit_code) {
-  TH_ASSIGN(const PeerAddress peer, migrate::parse_peer(options.host));
+  TH_ASSIGN(PeerAddress peer, migrate::parse_peer(options.host));
+  if (options.ssh) {
+    TH_ASSIGN(peer.ssh_options, migrate::parse_ssh_options(*options.ssh));
+  }
   std::optional<migrate::TemplateSource> source;
   for (const std::string& name : options.templates) {
     if (!source) {
@@ -62,7 +72,7 @@ Status copy_all(container::Context& context, const Options& options, int& exit_c
     }
     if (done.error().code == ErrorCode::node_down || done.error().code == ErrorCode::interrupted)
       return done.error();
-    context.reporter.error(done.error().message());
+    tell(context, options, done.error());
     const int code = exit_code_of(done.error());
     if (exit_code == 0) exit_code = code;
     // A tree that came in half leaves no messages behind it: a new connection for the next one.
@@ -79,18 +89,12 @@ Result<int> run(Session& session, const Options& options) {
   TH_ASSIGN(const NodeConfig node, load_node_config(session.kernel, session.layout));
   Reporter reporter(session, node, "vzmtemplate",
                     options.batch ? Verbosity::quiet : Verbosity::normal);
-  if (options.ssh) {
-    session.console.error(
-        "vzmtemplate: --ssh: options of ssh cannot be handed on; write them into ssh's own "
-        "configuration (~/.ssh/config)\n");
-    return migrate::kObsolete;
-  }
   container::Context context{session, node, reporter, {migrate::recovery_handler()}};
   TH_TRY(migrate::enter_tools_group(session.kernel, node, session.enter_group));
   int exit_code = 0;
   const Status done = copy_all(context, options, exit_code);
   if (done) return exit_code;
-  if (done.error().code != ErrorCode::node_down) reporter.error(done.error().message());
+  if (done.error().code != ErrorCode::node_down) tell(context, options, done.error());
   return exit_code_of(done.error());
 }
 
@@ -107,7 +111,8 @@ int vzmtemplate(Session& session, std::span<const std::string> argv) {
           "Exit codes: 0 well, 1 usage, 2 system error, 3 locked there, 4 no connection,\n"
           "6 copying failed, 9 another version is there, 10 not on this node, 14 not supported\n",
       .flags = {{"-b,--batch", &options.batch, "Terse output for scripts"}},
-      .values = {{"--ssh", &options.ssh, "OPTIONS", "Not supported: use ~/.ssh/config"}},
+      .values = {{"--ssh", &options.ssh, "OPTIONS",
+                  "Options for ssh, in one word, such as \"-p 2222\""}},
       .word = {"HOST", &options.host, "[USER@]HOST: the destination", true},
       .words = {"TEMPLATE", &options.templates, "Names, with or without a leading dot"},
   };

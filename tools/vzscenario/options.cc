@@ -5,6 +5,16 @@
 #include <thread>
 
 namespace twinhull::tools {
+namespace {
+
+std::vector<std::string> accident_names() {
+  std::vector<std::string> names;
+  for (const scenario::Accident accident : scenario::kAccidents)
+    names.emplace_back(to_string(accident));
+  return names;
+}
+
+}  // namespace
 
 std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_code) {
   using Command = ScenarioOptions::Command;
@@ -18,7 +28,9 @@ std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_co
       "Examples:\n"
       "  vzscenario run scenarios -j 4 --html report.html\n"
       "  vzscenario run scenarios/migration/running.yaml --seeds 20\n"
-      "  vzscenario explore scenarios/lifecycle/create-destroy.yaml --step 1");
+      "  vzscenario explore scenarios/lifecycle/create-destroy.yaml --step 1\n"
+      "  vzscenario explore scenarios/migration/online.yaml --accident both,link -j 4\n"
+      "  vzscenario run scenarios --explore --every 5 -j 4");
 
   const auto paths = [&options](CLI::App* command) {
     command->add_option("PATH", options.paths,
@@ -27,6 +39,20 @@ std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_co
   const auto jobs = [&options](CLI::App* command) {
     command->add_option("-j,--jobs", options.jobs, "Scenarios played at the same time")
         ->check(CLI::Range(1U, 256U));
+  };
+
+  std::vector<std::string> kinds;
+  const auto accidents = [&](CLI::App* command) {
+    command
+        ->add_option("--accident", kinds,
+                     "What happens: power (of the node that makes the call), both (the power of all "
+                     "nodes), link (its cables, until the command has ended), blink (its cables, for "
+                     "2 s), tool (SIGKILL for the command), disk (its disk is full); default: all "
+                     "that the step knows")
+        ->delimiter(',')
+        ->check(CLI::IsMember(accident_names()));
+    command->add_option("--every", options.every, "Only at each Nth point of a step, from the first")
+        ->check(CLI::Range(1, 1'000'000));
   };
 
   CLI::App* run = app.add_subcommand("run", "Play scenarios and report");
@@ -41,7 +67,8 @@ std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_co
   run->add_option("--html", options.html, "Write one self-contained HTML page to this file");
   run->add_flag("--json", options.json, "Print all figures as JSON instead of the table");
   run->add_flag("--explore", options.with_explore,
-                "Explore the crash points of scenarios marked 'explore: true' too");
+                "Explore the accidents to scenarios marked 'explore: true' too");
+  accidents(run);
   run->add_option("--bin", options.bin_directory,
                   "Linux: directory of the real programs (default: that of vzscenario)");
   run->add_flag("-v,--verbose", options.verbose, "Print each run with its trace digest");
@@ -49,13 +76,15 @@ std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_co
   run->callback([&] { options.command = Command::run; });
 
   CLI::App* explore = app.add_subcommand(
-      "explore", "Cut the power at every kernel call of every step, recover, check");
+      "explore",
+      "Let an accident happen at every kernel call of every step, recover, check, do the step again");
   paths(explore);
   explore->add_option("--step", options.step, "Only this step, counted from 1")
       ->check(CLI::PositiveNumber);
-  explore->add_option("--node", options.node, "Cut only this node's power");
-  explore->add_option("--cut", options.cut, "Only before this kernel call, counted from 1")
+  explore->add_option("--node", options.node, "Only at kernel calls of this node");
+  explore->add_option("--call,--cut", options.call, "Only at this kernel call, counted from 1")
       ->check(CLI::PositiveNumber);
+  accidents(explore);
   explore->add_option("--seed", options.seed, "Seed of the world (default: the scenario's first)");
   explore->add_flag("--json", options.json, "Print the result as JSON");
   jobs(explore);
@@ -79,6 +108,7 @@ std::optional<ScenarioOptions> parse_options(int argc, char** argv, int& exit_co
     exit_code = code == 0 ? 0 : 2;
     return std::nullopt;
   }
+  for (const std::string& kind : kinds) options.accidents.insert(*scenario::parse_accident(kind));
   return options;
 }
 

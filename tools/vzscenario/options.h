@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
+
+#include "scenarios/engine/accident.h"
 
 namespace twinhull::tools {
 
@@ -19,11 +22,13 @@ struct ScenarioOptions {
   unsigned jobs = 1;
   bool json = false;
   bool verbose = false;
-  bool with_explore = false;         ///< run --explore: crash points of scenarios that ask for it
+  bool with_explore = false;         ///< run --explore: accidents to scenarios that ask for it
   std::string bin_directory;         ///< of the real programs, for the Linux backend
   std::optional<std::size_t> step;   ///< explore --step K, from 1
   std::string node;                  ///< explore --node N
-  std::optional<std::uint64_t> cut;  ///< explore --cut N
+  std::optional<std::uint64_t> call;  ///< explore --call N
+  std::set<scenario::Accident> accidents;  ///< --accident: these; empty = all
+  std::uint64_t every = 1;                 ///< --every N
 };
 
 /// Parses the command line. When there is nothing to run (help, version, a mistake), prints what

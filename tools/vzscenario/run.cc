@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
-#include <thread>
 
 #include "scenarios/engine/explore.h"
 #include "scenarios/engine/player.h"
@@ -17,12 +16,13 @@
 #ifdef TWINHULL_HAVE_LINUX
 #include "tools/stages/linux_stage.h"
 #endif
+#include "tools/vzscenario/explore_report.h"
+#include "tools/vzscenario/parallel.h"
 #include "tools/vzscenario/progress.h"
 
 namespace twinhull::tools {
 namespace {
 
-using scenario::Exploration;
 using scenario::ExploreOptions;
 using scenario::Outcome;
 using scenario::Scenario;
@@ -32,17 +32,6 @@ using scenario::SuiteReport;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// Calls `task` for 0 … count-1 from several threads, in order of start.
-void in_parallel(unsigned jobs, std::size_t count, const std::function<void(std::size_t)>& task) {
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < count; i = next++) task(i);
-  };
-  std::vector<std::jthread> threads;
-  for (unsigned i = 1; i < jobs && i < count; ++i) threads.emplace_back(work);
-  work();
 }
 
 StageFactory factory_for(const ScenarioOptions& options) {
@@ -91,15 +80,13 @@ std::vector<Task> tasks_of(const ScenarioOptions& options, const std::vector<Sce
   return tasks;
 }
 
-std::string failure_line(const Scenario& scenario, const scenario::CrashFailure& failure) {
-  return fmt::format("{}: {}\n  again with: {}", failure.title, failure.problem,
-                     failure.reproduce(scenario.file));
-}
-
 /// Explores and adds the result to the report.
-void explore_into(const Task& task, const StageFactory& factory, ScenarioReport& report) {
+void explore_into(const Task& task, const ScenarioOptions& options, const StageFactory& factory,
+                  ScenarioReport& report) {
   ExploreOptions explore;
   explore.seed = task.seed;
+  explore.accidents = options.accidents;
+  explore.every = options.every;
   const auto result = scenario::explore(*task.scenario, explore, factory);
   if (!result) {
     report.outcome = Outcome::failed;
@@ -112,7 +99,7 @@ void explore_into(const Task& task, const StageFactory& factory, ScenarioReport&
   if (report.crash_failures.empty()) return;
   report.outcome = Outcome::failed;
   if (report.problem.empty())
-    report.problem = fmt::format("{} of {} power cuts were not survived",
+    report.problem = fmt::format("{} of {} accidents were not survived",
                                  report.crash_failures.size(), report.crash_points);
 }
 
@@ -123,7 +110,7 @@ void print_failures(const SuiteReport& suite, bool verbose) {
       for (std::size_t i = 0; i < report.crash_failures.size() && i < 5; ++i)
         fmt::print("  {}\n", report.crash_failures[i]);
       if (report.crash_failures.size() > 5)
-        fmt::print("  … and {} more power cuts\n", report.crash_failures.size() - 5);
+        fmt::print("  … and {} more accidents\n", report.crash_failures.size() - 5);
     } else if (verbose) {
       fmt::print("{} {} seed {} digest {:016x} calls {} {}\n",
                  report.outcome == Outcome::passed ? "passed " : "skipped", report.name,
@@ -154,7 +141,7 @@ int run_scenarios(const ScenarioOptions& options, const std::vector<Scenario>& s
       ScenarioReport report = scenario::perform(*tasks[i].scenario, tasks[i].seed, factory);
       if (options.with_explore && tasks[i].scenario->explore && report.outcome == Outcome::passed &&
           options.backend == "sim" && tasks[i].seed == tasks[i].scenario->seeds.front())
-        explore_into(tasks[i], factory, report);
+        explore_into(tasks[i], options, factory, report);
       report.wall_seconds = seconds_since(start);
       suite.scenarios[i] = std::move(report);
       progress.show(++done, tasks.size(), tasks[i].scenario->name);
@@ -169,19 +156,14 @@ int run_scenarios(const ScenarioOptions& options, const std::vector<Scenario>& s
   } else {
     print_failures(suite, options.verbose);
     fmt::print("{}", scenario::summary_table(suite));
+    if (options.with_explore) fmt::print("{}", sampling_note(options.every));
   }
   if (!written) return 2;
   return suite.count(Outcome::failed) == 0 ? 0 : 1;
 }
 
 int explore_scenarios(const ScenarioOptions& options, const std::vector<Scenario>& scenarios) {
-  struct Piece {
-    const Scenario* scenario = nullptr;
-    ExploreOptions explore;
-    std::optional<Error> error;
-    Exploration result;
-  };
-  std::vector<Piece> pieces;
+  std::vector<ExploredStep> pieces;
   for (const Scenario& scenario : scenarios) {
     if (options.step && *options.step > scenario.steps.size()) {
       fmt::print(stderr, "vzscenario: {}: there is no step {}: it has {}\n", scenario.file,
@@ -195,12 +177,14 @@ int explore_scenarios(const ScenarioOptions& options, const std::vector<Scenario
     for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
       const auto* run = std::get_if<scenario::RunStep>(&scenario.steps[i].action);
       if (options.step ? *options.step != i + 1 : run == nullptr || run->background) continue;
-      Piece piece;
+      ExploredStep piece;
       piece.scenario = &scenario;
-      piece.explore.step = i;
-      piece.explore.node = options.node;
-      piece.explore.cut = options.cut;
-      piece.explore.seed = options.seed.value_or(scenario.seeds.front());
+      piece.options.step = i;
+      piece.options.node = options.node;
+      piece.options.call = options.call;
+      piece.options.accidents = options.accidents;
+      piece.options.every = options.every;
+      piece.options.seed = options.seed.value_or(scenario.seeds.front());
       pieces.push_back(std::move(piece));
     }
   }
@@ -209,9 +193,9 @@ int explore_scenarios(const ScenarioOptions& options, const std::vector<Scenario
     Progress progress;
     std::atomic<std::size_t> points{0};
     in_parallel(options.jobs, pieces.size(), [&](std::size_t i) {
-      Piece& piece = pieces[i];
-      auto result = scenario::explore(*piece.scenario, piece.explore, factory, [&](std::uint64_t) {
-        progress.show(++points, 0, "power cuts, " + piece.scenario->name);
+      ExploredStep& piece = pieces[i];
+      auto result = scenario::explore(*piece.scenario, piece.options, factory, [&](std::uint64_t) {
+        progress.show(++points, 0, "accidents, " + piece.scenario->name);
       });
       if (result)
         piece.result = std::move(*result);
@@ -219,28 +203,9 @@ int explore_scenarios(const ScenarioOptions& options, const std::vector<Scenario
         piece.error = std::move(result).error();
     });
   }
-  std::uint64_t points = 0;
-  std::size_t failed = 0;
-  std::string table;
-  for (const Piece& piece : pieces) {
-    const std::string title = piece.scenario->steps[*piece.explore.step].title;
-    if (piece.error) {
-      ++failed;
-      fmt::print("FAILED {} step {}: {}\n", piece.scenario->name, *piece.explore.step + 1,
-                 piece.error->message());
-      continue;
-    }
-    const auto failures = piece.result.failures();
-    for (const auto& failure : failures)
-      fmt::print("FAILED {} {}\n", piece.scenario->name, failure_line(*piece.scenario, failure));
-    points += piece.result.points();
-    failed += failures.size();
-    table += fmt::format("{:<28}{:>5}  {:<44.44}{:>8}{:>8}\n", piece.scenario->name,
-                         *piece.explore.step + 1, title, piece.result.points(), failures.size());
-  }
-  fmt::print("{:<28}{:>5}  {:<44}{:>8}{:>8}\n{}{:<79}{:>8}{:>8}\n", "scenario", "step", "command",
-             "cuts", "failed", table, "total", points, failed);
-  return failed == 0 ? 0 : 1;
+  fmt::print("{}", options.json ? explored_json(pieces, options.every)
+                                : explored_text(pieces, options.every));
+  return failed_of(pieces) == 0 ? 0 : 1;
 }
 
 }  // namespace twinhull::tools

@@ -46,6 +46,7 @@ Result<CgroupDoors> open_doors(const CgroupLayout& layout, std::string_view obje
     const std::string directory = directory_of(layout.unified, layout.unified_root, "");
     doors.unified = UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!doors.unified) return refused(directory, errno);
+    doors.unified_directory = directory;
   }
   return doors;
 }

@@ -19,6 +19,7 @@ namespace twinhull::linux_backend {
 /// birth (CLONE_INTO_CGROUP), which needs no such lock either.
 struct CgroupDoors {
   UniqueFd unified;               ///< directory of the v2 group; empty = no v2 tree
+  std::string unified_directory;  ///< its path
   std::vector<UniqueFd> tasks;    ///< v1 hierarchies, all but devices
   UniqueFd devices_tasks;         ///< v1 devices: entered after the device nodes were made
   std::string pids_directory;     ///< v1 pids group; empty = none

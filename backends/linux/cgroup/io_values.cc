@@ -55,7 +55,9 @@ Support bfq_support(CgroupTree& tree, const BlockDevice& disk) {
           offered ? fmt::format("disk {} is scheduled by {}, which knows no weights; switch it: echo "
                                 "bfq > /sys/block/{}/queue/scheduler",
                                 disk.name, active_scheduler(*text), disk.name)
-                  : fmt::format("disk {} cannot be scheduled by bfq (CONFIG_IOSCHED_BFQ)", disk.name)};
+                  : fmt::format("disk {} is not offered the scheduler bfq, which knows weights; load it: "
+                                "modprobe bfq (CONFIG_IOSCHED_BFQ)",
+                                disk.name)};
 }
 
 bool cost_model_on(std::string_view text, const BlockDevice& disk) {

@@ -110,6 +110,8 @@ Result<CgroupLayout> parse_cgroup_layout(std::string_view mountinfo, std::string
       layout.unified_root = line->root;
       layout.delegates = std::ranges::find(line->super_options, "nsdelegate") !=
                          line->super_options.end();
+      for (const auto option : line->super_options)
+        if (option != "rw" && option != "ro") layout.unified_options.emplace_back(option);
     }
     if (line->type != "cgroup") continue;
     CgroupHierarchy hierarchy{.mount = line->target, .root = line->root, .controllers = {}};

@@ -34,6 +34,7 @@ struct CgroupLayout {
   std::string unified;                           ///< mount of the v2 tree; empty = none
   std::string unified_root = "/";                ///< group that this mount shows as its top
   bool delegates = false;                        ///< v2 tree is mounted with nsdelegate
+  std::vector<std::string> unified_options;      ///< options of the v2 tree, nsdelegate among them
   std::vector<std::string> unified_controllers;  ///< cgroup.controllers of the v2 tree
 
   /// The v1 hierarchy of a controller, nullptr when none is mounted.

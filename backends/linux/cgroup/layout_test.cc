@@ -64,6 +64,8 @@ BOOST_AUTO_TEST_CASE(v2_has_everything_in_one_tree) {
   BOOST_REQUIRE(layout);
   BOOST_TEST((layout->kind == CgroupLayoutKind::v2));
   BOOST_TEST(layout->delegates);
+  const std::vector<std::string> options = {"nsdelegate", "memory_recursiveprot"};
+  BOOST_TEST(layout->unified_options == options, boost::test_tools::per_element());
   BOOST_TEST(layout->hierarchies.empty());
   BOOST_TEST(layout->unified_has("cpu"));
   BOOST_TEST(layout->unified_has("pids"));

@@ -21,19 +21,50 @@ constexpr int kSshFailedExit = 255;
 /// A peer that connects greets at once.
 constexpr Duration kGreetingWait = seconds(30);
 
+/// What ssh says last when it fails, what that means, and what helps.
+struct SshFailure {
+  std::string_view said;
+  ErrorCode code;
+  const char* hint;
+};
+constexpr SshFailure kSshFailures[] = {
+    {"Permission denied", ErrorCode::not_permitted,
+     "let this node's key in there (vzmsetkey, or ~/.ssh/authorized_keys of the account), or name "
+     "the "
+     "key that is let in: --ssh=\"-i FILE\""},
+    {"Host key verification failed", ErrorCode::not_permitted,
+     "the host is not, or not with this key, among the known hosts of this node: log in once by "
+     "hand "
+     "and compare its key"},
+    {"Too many authentication failures", ErrorCode::not_permitted,
+     "name the one key: --ssh=\"-oIdentitiesOnly=yes -i FILE\""},
+    {"Could not resolve hostname", ErrorCode::unreachable, "check the name of the host"},
+    {"Connection refused", ErrorCode::unreachable,
+     "start sshd there, or name its port: --ssh=\"-p PORT\""},
+    {"Connection timed out", ErrorCode::unreachable,
+     "check that the host is up and no firewall drops it"},
+    {"No route to host", ErrorCode::unreachable, "check that the host is up, and the way to it"},
+    {"Network is unreachable", ErrorCode::unreachable, "check the routes of this node"},
+};
+
 /// Why the program that should have led to the peer ended before the peer greeted.
 Error carrier_error(const std::string& peer, int exit_code, const std::string& said, bool ssh) {
   constexpr auto kOperation = "channels.connect";
   std::string detail =
       said.empty() ? "the peer's program ended with " + std::to_string(exit_code) : said;
   if (exit_code == kNotFoundExit)
-    return fail(ErrorCode::not_supported, kOperation, peer, "no such service there: " + detail);
-  ErrorCode code = ErrorCode::unreachable;
-  if (ssh && exit_code == kSshFailedExit &&
-      (said.find("Permission denied") != std::string::npos ||
-       said.find("Host key verification failed") != std::string::npos))
-    code = ErrorCode::not_permitted;
-  return fail(code, kOperation, peer, detail);
+    return fail(ErrorCode::not_supported, kOperation, peer, "no such service there: " + detail)
+        .with_hint("install vzmigrate there, in the PATH that sshd gives its sessions");
+  // sudo of an account without the rights of root: spec F3.17.
+  if (said.starts_with("sudo: "))
+    return fail(ErrorCode::not_permitted, kOperation, peer, detail)
+        .with_hint("the account needs a line in sudoers there: see vzmpipe --help");
+  if (ssh && exit_code == kSshFailedExit) {
+    for (const SshFailure& failure : kSshFailures)
+      if (said.contains(failure.said))
+        return fail(failure.code, kOperation, peer, detail).with_hint(failure.hint);
+  }
+  return fail(ErrorCode::unreachable, kOperation, peer, detail);
 }
 
 class LinuxChannels final : public Channels {
@@ -46,6 +77,10 @@ class LinuxChannels final : public Channels {
     const Duration deadline = steady_now() + timeout;
     TH_TRY(check_peer(peer, service));
     const bool ssh = !options_.peers.contains(peer.host);
+    if (!ssh && !peer.ssh_options.empty())
+      return fail(ErrorCode::not_supported, kOperation, peer.text(),
+                  "the peer table leads there, not ssh, which the options are for")
+          .with_hint("leave the options out, or write them into the peer table");
     auto started = Child::start(carrier_command(options_, peer, service), kOperation);
     if (!started) {
       if (started.error().code != ErrorCode::not_found) return std::move(started).error();
@@ -57,6 +92,7 @@ class LinuxChannels final : public Channels {
     std::optional<Child> child(std::move(*started));
     auto wire = std::make_unique<Wire>(std::move(child->from_child), std::move(child->to_child),
                                        std::move(child->complaints), options_.stop, peer.text());
+    wire->count_into(options_.sent);
     const auto reply = greet(*wire, service, deadline);
     if (reply) return std::make_unique<StreamChannel>(std::move(wire), std::move(child));
 

@@ -48,6 +48,7 @@ std::vector<std::string> carrier_command(const NodeOptions& options, const PeerA
     return argv;
   }
   argv = options.ssh;
+  argv.insert(argv.end(), peer.ssh_options.begin(), peer.ssh_options.end());
   argv.push_back(peer.text());
   std::string remote;
   for (const std::string& word : options.remote_command)

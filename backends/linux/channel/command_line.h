@@ -15,7 +15,7 @@ namespace twinhull::linux_backend {
 Status check_peer(const PeerAddress& peer, const std::string& service);
 
 /// argv that starts `service` on `peer` and speaks on its standard streams: the peer table's
-/// command with "{service}" and "{user}" replaced, else ssh. Precondition: check_peer passed.
+/// command with "{service}" and "{user}" replaced, else ssh with the options of both. Precondition: check_peer passed.
 std::vector<std::string> carrier_command(const NodeOptions& options, const PeerAddress& peer,
                                          const std::string& service);
 

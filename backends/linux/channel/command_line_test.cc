@@ -16,6 +16,9 @@ BOOST_AUTO_TEST_CASE(the_peer_table_wins_over_ssh) {
   BOOST_TEST(carrier_command(options, {"joe", "n3"}, "migrate") ==
              (std::vector<std::string>{"ssh", "-oBatchMode=yes", "-oServerAliveInterval=15",
                                        "joe@n3", "'vz migrate' '--serve' 'migrate'"}));
+  BOOST_TEST(carrier_command(options, {"", "n3", {"-p", "22 3"}}, "migrate") ==
+             (std::vector<std::string>{"ssh", "-oBatchMode=yes", "-oServerAliveInterval=15", "-p",
+                                       "22 3", "n3", "'vz migrate' '--serve' 'migrate'"}));
 }
 
 BOOST_AUTO_TEST_CASE(names_that_could_be_options_or_shell_are_refused) {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -14,8 +16,8 @@ constexpr std::string_view kMagic = "THf1";
 constexpr std::string_view kGreeting = "TWINHULL/";
 constexpr auto kOperation = "channels.receive";
 
-void put_number(std::string& bytes, std::uint64_t number, std::size_t width) {
-  for (std::size_t i = 0; i < width; ++i) bytes += static_cast<char>((number >> (8 * i)) & 0xff);
+void put_number(char* at, std::uint64_t number, std::size_t width) {
+  for (std::size_t i = 0; i < width; ++i) at[i] = static_cast<char>((number >> (8 * i)) & 0xff);
 }
 
 std::uint64_t get_number(std::string_view bytes) {
@@ -23,10 +25,6 @@ std::uint64_t get_number(std::string_view bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i)
     number |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
   return number;
-}
-
-std::uint64_t checksum(FrameType type, std::string_view payload) {
-  return XXH3_64bits_withSeed(payload.data(), payload.size(), static_cast<std::uint8_t>(type));
 }
 
 bool take_number(std::string_view& text, std::uint64_t& number) {
@@ -38,19 +36,49 @@ bool take_number(std::string_view& text, std::uint64_t& number) {
 
 }  // namespace
 
+std::uint64_t frame_checksum(FrameType type, std::string_view payload) {
+  return XXH3_64bits_withSeed(payload.data(), payload.size(), static_cast<std::uint8_t>(type));
+}
+
+std::array<char, kFrameHeader> frame_header(FrameType type, std::string_view payload,
+                                            std::uint64_t sum) {
+  std::array<char, kFrameHeader> bytes;
+  std::ranges::copy(kMagic, bytes.begin());
+  put_number(&bytes[4], static_cast<std::uint8_t>(type), 4);
+  put_number(&bytes[8], payload.size(), 4);
+  put_number(&bytes[12], sum, 8);
+  return bytes;
+}
+
 std::string encode_frame(FrameType type, std::string_view payload) {
+  const auto header = frame_header(type, payload, frame_checksum(type, payload));
   std::string bytes;
-  bytes.reserve(kFrameHeader + payload.size());
-  bytes += kMagic;
-  put_number(bytes, static_cast<std::uint8_t>(type), 4);
-  put_number(bytes, payload.size(), 4);
-  put_number(bytes, checksum(type, payload), 8);
+  bytes.reserve(header.size() + payload.size());
+  bytes.append(header.data(), header.size());
   bytes += payload;
   return bytes;
 }
 
+std::span<char> FrameParser::room() {
+  if (fills()) return std::span(open_->payload).subspan(filled_);
+  return scratch_;
+}
+
+void FrameParser::fed(std::size_t count) {
+  if (fills())
+    filled_ += count;
+  else
+    feed({scratch_.data(), count});
+}
+
 void FrameParser::feed(std::string_view bytes) {
   if (broken_) return;
+  if (fills()) {
+    const std::size_t taken = std::min(bytes.size(), open_->payload.size() - filled_);
+    std::ranges::copy(bytes.substr(0, taken), open_->payload.begin() + static_cast<std::ptrdiff_t>(filled_));
+    filled_ += taken;
+    bytes.remove_prefix(taken);
+  }
   // Moves the rest to the front once what was cut is the larger part.
   if (begin_ > 0 && begin_ >= buffer_.size() - begin_) {
     buffer_.erase(0, begin_);
@@ -59,14 +87,26 @@ void FrameParser::feed(std::string_view bytes) {
   buffer_ += bytes;
 }
 
+Error FrameParser::give_up(ErrorCode code, std::string_view why) {
+  broken_ = fail(code, kOperation, "channel", why);
+  buffer_.clear();
+  begin_ = filled_ = 0;
+  open_.reset();
+  return *broken_;
+}
+
+Result<std::optional<Frame>> FrameParser::finish(Frame frame) {
+  if (frame.sum == frame_checksum(frame.type, frame.payload)) return std::optional(std::move(frame));
+  return give_up(ErrorCode::corrupt, "the checksum of a frame does not fit its bytes");
+}
+
 Result<std::optional<Frame>> FrameParser::next() {
   if (broken_) return *broken_;
-  const auto give_up = [this](ErrorCode code, std::string_view why) {
-    broken_ = fail(code, kOperation, "channel", why);
-    buffer_.clear();
-    begin_ = 0;
-    return *broken_;
-  };
+  if (open_) {
+    if (fills()) return std::nullopt;
+    filled_ = 0;
+    return finish(*std::exchange(open_, std::nullopt));
+  }
   const std::string_view held = std::string_view(buffer_).substr(begin_);
   // Told as early as possible: a shell's complaint may be shorter than a header.
   const std::string_view start = held.substr(0, kMagic.size());
@@ -78,18 +118,24 @@ Result<std::optional<Frame>> FrameParser::next() {
   const std::uint64_t type = get_number(held.substr(4, 4));
   const std::uint64_t length = get_number(held.substr(8, 4));
   if (type < static_cast<std::uint8_t>(FrameType::hello) ||
-      type > static_cast<std::uint8_t>(FrameType::tree_packed))
+      type > static_cast<std::uint8_t>(FrameType::tree_piece_packed))
     return give_up(ErrorCode::protocol, fmt::format("a frame of unknown type {}", type));
   if (length > kMostPayload)
     return give_up(ErrorCode::protocol, fmt::format("a frame of {} bytes", length));
-  if (held.size() < kFrameHeader + length) return std::nullopt;
   Frame frame;
+  frame.sum = get_number(held.substr(12, 8));
   frame.type = static_cast<FrameType>(type);
   frame.payload = held.substr(kFrameHeader, length);
-  if (get_number(held.substr(12, 8)) != checksum(frame.type, frame.payload))
-    return give_up(ErrorCode::corrupt, "the checksum of a frame does not fit its bytes");
-  begin_ += kFrameHeader + length;
-  return frame;
+  if (frame.payload.size() == length) {
+    begin_ += kFrameHeader + length;
+    return finish(std::move(frame));
+  }
+  filled_ = frame.payload.size();
+  frame.payload.resize(length);
+  open_ = std::move(frame);
+  buffer_.clear();
+  begin_ = 0;
+  return std::nullopt;
 }
 
 std::string hello_text(std::string_view service) {
@@ -126,12 +172,13 @@ Error parse_error(std::string_view text, std::string_view operation, std::string
 }
 
 std::string tree_mode_text(const TreeMode& mode) {
-  return fmt::format("{:d} {:d} {:d}", mode.update, mode.digests, mode.partial);
+  return fmt::format("{:d} {:d} {:d} {:d} {:d}", mode.update, mode.digests, mode.partial, mode.durable,
+                     mode.grows);
 }
 
 std::optional<TreeMode> parse_tree_mode(std::string_view text) {
-  if (text.size() != 5) return std::nullopt;
-  const TreeMode mode{text[0] == '1', text[2] == '1', text[4] == '1'};
+  if (text.size() != 9) return std::nullopt;
+  const TreeMode mode{text[0] == '1', text[2] == '1', text[4] == '1', text[6] == '1', text[8] == '1'};
   if (tree_mode_text(mode) != text) return std::nullopt;
   return mode;
 }

@@ -1,9 +1,20 @@
 #include "backends/linux/channel/frame.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 
 using namespace twinhull;
 using namespace twinhull::linux_backend;
+
+/// Adds the payloads of all frames that have come.
+void take_frames(FrameParser& parser, std::vector<std::string>& payloads) {
+  for (;;) {
+    const auto frame = parser.next();
+    BOOST_REQUIRE(frame);
+    if (!*frame) break;
+    payloads.push_back((*frame)->payload);
+  }
+}
 
 BOOST_AUTO_TEST_SUITE(frame)
 
@@ -17,12 +28,29 @@ BOOST_AUTO_TEST_CASE(frames_come_out_as_they_went_in_however_the_bytes_are_cut) 
     std::vector<std::string> got;
     for (std::size_t at = 0; at < stream.size(); at += step) {
       parser.feed(std::string_view(stream).substr(at, step));
-      for (;;) {
-        const auto frame = parser.next();
-        BOOST_REQUIRE(frame);
-        if (!*frame) break;
-        got.push_back((*frame)->payload);
-      }
+      take_frames(parser, got);
+    }
+    BOOST_TEST(got == std::vector<std::string>(std::begin(payloads), std::end(payloads)));
+    BOOST_TEST(parser.pending() == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(frames_come_out_as_they_went_in_through_the_room_that_they_are_given) {
+  const std::string payloads[] = {"", "x", std::string(20'000, 'q'), std::string(300'000, 'p'), "end"};
+  std::string stream;
+  for (const std::string& payload : payloads) stream += encode_frame(FrameType::message, payload);
+  for (const std::size_t step : {std::size_t{1}, std::size_t{7}, std::size_t{4096}, stream.size()}) {
+    FrameParser parser;
+    std::vector<std::string> got;
+    for (std::size_t at = 0; at < stream.size();) {
+      const auto room = parser.room();
+      const std::size_t count = std::min({step, room.size(), stream.size() - at});
+      std::copy_n(stream.data() + at, count, room.data());
+      at += count;
+      parser.fed(count);
+      // Not always: the rest of a frame and more may wait to be cut.
+      if (at % 3 == 0 && at < stream.size()) continue;
+      take_frames(parser, got);
     }
     BOOST_TEST(got == std::vector<std::string>(std::begin(payloads), std::end(payloads)));
     BOOST_TEST(parser.pending() == 0U);
@@ -102,9 +130,11 @@ BOOST_AUTO_TEST_CASE(summaries_of_trees) {
 }
 
 BOOST_AUTO_TEST_CASE(modes_of_trees) {
-  for (const TreeMode& mode : {TreeMode{}, TreeMode{true, false, true}, TreeMode{true, true, true}})
+  for (const TreeMode& mode : {TreeMode{}, TreeMode{true, false, true}, TreeMode{true, true, true},
+                               TreeMode{false, false, false, false},
+                               TreeMode{false, false, true, false, true}})
     BOOST_TEST((parse_tree_mode(tree_mode_text(mode)) == mode));
-  for (const char* text : {"", "1", "1 0 2", "1 0 1 ", "1-0-1"})
+  for (const char* text : {"", "1", "1 0 1 1", "1 0 2 1 0", "1 0 1 1 0 ", "1-0-1-1-0"})
     BOOST_TEST(!parse_tree_mode(text), text);
   BOOST_TEST((parse_count("120") == 120U));
   for (const char* text : {"", "-1", "1 ", "x"}) BOOST_TEST(!parse_count(text), text);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "backends/linux/channel/child.h"
+#include "backends/linux/channel/followed_files.h"
 #include "backends/linux/channel/frame.h"
 #include "backends/linux/channel/tree_manifest.h"
 #include "backends/linux/channel/wire.h"
@@ -42,13 +43,24 @@ class StreamChannel final : public Channel {
   /// What the receiver's directory holds; `wire` counts what that took.
   Result<ManifestReader> receive_manifest(std::string_view operation, std::uint64_t& wire,
                                           bool& refused);
+  /// Lets the author write its tree to its end, and sends meanwhile what is there of it.
+  Status follow_author(const std::string& top, TreeAuthor& author, Pump& pump, FollowedFiles& followed,
+                       std::string_view operation);
   /// The body of send_tree after the tree was announced.
   Result<TransferResult> stream_tree(const std::string& top, const TransferOptions& options,
                                      std::string_view operation, bool& refused);
   Status send_manifest(const std::string& path, bool digests, std::string_view operation,
                        std::uint64_t& wire);
+  /// Whether the sender has said its last word about a tree, and whether that was a failure.
+  struct Ending {
+    bool reached = false;
+    bool failed = false;
+  };
   Result<TransferResult> store_tree(const std::string& path, std::string_view operation,
-                                    bool& at_end);
+                                    Ending& ending);
+  /// Stores pieces of files; `after` is the first frame behind them.
+  Status store_pieces(PieceStore& store, std::optional<Frame>& after, std::uint64_t& wire,
+                      std::string_view operation);
   Status skip_tree(std::string_view operation);
   void end_child();
   [[nodiscard]] Error unexpected(const Frame& frame, std::string_view operation) const;

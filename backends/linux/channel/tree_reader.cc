@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <memory>
 #include <map>
+#include <set>
 
 #include "backends/linux/channel/tree_writer.h"
 #include "backends/linux/errno_error.h"
@@ -63,11 +64,12 @@ std::pair<std::string, std::string> split(const std::string& path) {
 class ArchiveReader {
  public:
   ArchiveReader(const std::string& top, std::string_view operation, const TreeMode& mode,
-                const ArchiveSource& source)
+                const ArchiveSource& source, const FollowedFiles& followed)
       : top_(top),
         operation_(operation),
         mode_(mode),
         source_(source),
+        followed_(followed),
         stream_(::archive_read_new()) {}
 
   Result<Unpacked> run() {
@@ -85,10 +87,13 @@ class ArchiveReader {
       TH_TRY(check(result));
       TH_TRY(take(entry));
     }
+    if (claimed_.size() != followed_.size())
+      return fail(ErrorCode::protocol, operation_, top_,
+                  "the peer's tree lacks a file of which pieces have come");
     // Children before their parents, which a name sorts after: a directory may become closed to us.
     for (auto late = directories_.rbegin(); late != directories_.rend(); ++late)
       TH_TRY(finish_directory(late->first, late->second));
-    TH_TRY(sync_file_system(top_, operation_));
+    if (mode_.durable) TH_TRY(sync_file_system(top_, operation_));
     return Unpacked{digest_.text(), removed_};
   }
 
@@ -125,6 +130,8 @@ class ArchiveReader {
     EntryFacts facts;
     Attributes attributes;
     const Marks marks = read_header(entry, facts, attributes);
+    const auto followed = marks.kept ? followed_.find(path) : followed_.end();
+    if (followed != followed_.end()) return claim(followed->first, followed->second, facts, attributes);
     if ((marks.kept || marks.gone) && !mode_.update)
       return fail(ErrorCode::protocol, operation_, top_, "the peer changes what is to be filled");
     if (path == ".") {
@@ -193,6 +200,19 @@ class ArchiveReader {
     directories_.erase(path);
     directories_.erase(directories_.lower_bound(path + "/"), directories_.lower_bound(path + "0"));
     return {};
+  }
+
+  /// Its content has come in pieces.
+  Status claim(const std::string& name, const FollowedFile& file, EntryFacts facts,
+               const Attributes& attributes) {
+    const std::string object = top_ + "/" + name;
+    if (!facts.is_regular() || !claimed_.insert(name).second)
+      return fail(ErrorCode::protocol, operation_, object, "the peer's pieces were of another entry");
+    TH_TRY(enter(""));
+    facts.size = file.size;
+    digest_.begin(name, facts, attributes, "", "");
+    digest_.content(file.digest.text());
+    return apply_details(here_.get(), name, facts, attributes, operation_, object);
   }
 
   /// Gives what is there the details of the peer's.
@@ -285,12 +305,23 @@ class ArchiveReader {
 
   Status link(const std::string& first, const std::string& path, const std::string& name,
               const std::string& object) {
-    digest_.begin(path, {}, {}, "", first);
     TH_TRY(check_name(first));
     const auto [parent, first_name] = split(first);
     TH_ASSIGN(const UniqueFd directory, open_below(parent));
     if (::linkat(directory.get(), first_name.c_str(), here_.get(), name.c_str(), 0) != 0)
       return system_error(operation_, object, errno, "cannot make the hard link");
+    EntryFacts facts;
+    Attributes attributes;
+    std::string target;
+    if (digests_ && !mode_.partial) {  // the digest of a whole tree has all of each name
+      if (const int error = read_facts(here_.get(), name.c_str(), facts); error != 0)
+        return system_error(operation_, object, error);
+      TH_ASSIGN(attributes, read_attributes(here_.get(), name, operation_, object));
+      if (facts.is_symlink()) {
+        TH_ASSIGN(target, read_link_at(here_.get(), name, operation_, object));
+      }
+    }
+    digest_.begin(path, facts, attributes, target, first);
     return {};
   }
 
@@ -306,7 +337,7 @@ class ArchiveReader {
       if (result == ARCHIVE_EOF) break;
       TH_TRY(check(result));
       const char* bytes = static_cast<const char*>(data);
-      if (mode_.partial) digest_block(static_cast<std::uint64_t>(offset), {bytes, size});
+      if (digests_) digest_block(static_cast<std::uint64_t>(offset), {bytes, size});
       for (std::size_t done = 0; done < size;) {
         const ssize_t count = ::pwrite(file.get(), bytes + done, size - done,
                                        static_cast<off_t>(offset) + static_cast<off_t>(done));
@@ -315,7 +346,7 @@ class ArchiveReader {
         if (count > 0) done += static_cast<std::size_t>(count);
       }
     }
-    if (mode_.partial) digest_block(facts.size, {});
+    if (digests_) digest_block(facts.size, {});
     digested_ = 0;
     // A hole at the end comes as no block.
     if (::ftruncate(file.get(), static_cast<off_t>(facts.size)) != 0)
@@ -357,7 +388,10 @@ class ArchiveReader {
   const std::string& top_;
   const std::string_view operation_;
   const TreeMode mode_;
+  const bool digests_ = mode_.partial || !mode_.durable;  ///< contents, as they come
   const ArchiveSource& source_;
+  const FollowedFiles& followed_;
+  std::set<std::string> claimed_;  ///< of them
   const std::unique_ptr<archive, FreeArchive> stream_;
   UniqueFd top_fd_;
   UniqueFd here_;
@@ -373,8 +407,9 @@ class ArchiveReader {
 }  // namespace
 
 Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
-                                   const TreeMode& mode, const ArchiveSource& source) {
-  return ArchiveReader(path, operation, mode, source).run();
+                                   const TreeMode& mode, const ArchiveSource& source,
+                                   const FollowedFiles& followed) {
+  return ArchiveReader(path, operation, mode, source, followed).run();
 }
 
 }  // namespace twinhull::linux_backend

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "backends/linux/channel/followed_files.h"
 #include "backends/linux/channel/frame.h"
 #include "runtime/kernel/result.h"
 
@@ -16,17 +17,19 @@ using ArchiveSource = std::function<Result<std::optional<std::string>>()>;
 
 /// What unpacking did.
 struct Unpacked {
-  std::string digest;         ///< of the stream, for TreeMode::partial
+  std::string digest;         ///< of the stream, where it is partial or need not be durable
   std::uint64_t removed = 0;  ///< inodes, by an update
 };
 
 /// Unpacks what write_tree_archive wrote into the existing directory `path`, and gives that
 /// directory the owner, mode and attributes of the tree's top. Nothing of the archive is trusted to
 /// stay inside: each component is opened without following links. With an update what is in the way
-/// of an entry is removed first. Synced when it returns.
+/// of an entry is removed first. `followed`: what pieces have made here before; the archive has the
+/// details of each. Synced when it returns, where that is asked for.
 /// Errors: protocol (no archive of ours), not_directory, exists (not with an update), those of the
 /// file calls and of `source`. After an error the directory holds a part.
 Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
-                                   const TreeMode& mode, const ArchiveSource& source);
+                                   const TreeMode& mode, const ArchiveSource& source,
+                                   const FollowedFiles& followed = {});
 
 }  // namespace twinhull::linux_backend

@@ -21,7 +21,11 @@
 namespace twinhull::linux_backend {
 namespace {
 
-constexpr std::size_t kBuffer = std::size_t{1} << 18;
+constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr std::size_t kZeros = std::size_t{1} << 18;
+/// Smaller pieces of the archive are gathered; larger ones go as they are, without a copy.
+constexpr std::size_t kLarge = std::size_t{1} << 16;
+constexpr std::size_t kGathered = std::size_t{1} << 18;
 
 struct FreeArchive {
   void operator()(archive* stream) const { ::archive_write_free(stream); }
@@ -61,22 +65,22 @@ class ArchiveVisitor final : public TreeVisitor {
         options_(options),
         stream_(::archive_write_new()),
         buffer_(kBuffer),
-        zeros_(kBuffer) {}
+        zeros_(kZeros) {}
 
   Status open() {
     archive* stream = stream_.get();
     ::archive_write_set_format_pax(stream);
     // Names are bytes: no locale has a say. One of the two ways to write attributes is enough.
     ::archive_write_set_options(stream, "hdrcharset=BINARY,xattrheader=SCHILY");
-    ::archive_write_set_bytes_per_block(stream, static_cast<int>(kBuffer));
-    ::archive_write_set_bytes_in_last_block(stream, 1);
+    ::archive_write_set_bytes_per_block(stream, 0);  // pass() makes the blocks
     if (options_.manifest != nullptr) TH_TRY(options_.manifest->next());
     return check(::archive_write_open(stream, this, nullptr, &ArchiveVisitor::take, nullptr), top_);
   }
 
   Result<Descend> enter(const WalkEntry& entry) override {
     TH_ASSIGN(const bool there, add(entry));
-    return there ? Descend::yes : Descend::no;
+    const bool hollow = std::ranges::find(options_.hollow, entry.path) != options_.hollow.end();
+    return there && (!hollow || entry.path.empty()) ? Descend::yes : Descend::no;
   }
   Status leave(const WalkEntry&) override { return {}; }
   Status leaf(const WalkEntry& entry) override {
@@ -88,6 +92,7 @@ class ArchiveVisitor final : public TreeVisitor {
   Result<TreeSummary> finish() {
     TH_TRY(remove_before(std::nullopt));
     TH_TRY(check(::archive_write_close(stream_.get()), top_));
+    TH_TRY(flush());
     summary_.digest = digest_.text();
     return summary_;
   }
@@ -102,11 +107,28 @@ class ArchiveVisitor final : public TreeVisitor {
   /// libarchive's write callback. An error of the sink is kept: the library knows only numbers.
   static la_ssize_t take(archive* stream, void* self, const void* data, std::size_t size) {
     auto* visitor = static_cast<ArchiveVisitor*>(self);
-    Status taken = visitor->sink_({static_cast<const char*>(data), size});
+    if (visitor->sink_error_) return -1;  // the library closes an archive even when it is thrown away
+    Status taken = visitor->pass({static_cast<const char*>(data), size});
     if (taken) return static_cast<la_ssize_t>(size);
     ::archive_set_error(stream, EIO, "the receiver took no more");
     visitor->sink_error_ = std::move(taken).error();
     return -1;
+  }
+
+  Status pass(std::string_view bytes) {
+    if (bytes.size() >= kLarge) {
+      TH_TRY(flush());
+      return sink_(bytes);
+    }
+    gathered_ += bytes;
+    return gathered_.size() < kGathered ? Status() : flush();
+  }
+
+  Status flush() {
+    if (gathered_.empty()) return {};
+    Status taken = sink_(gathered_);
+    gathered_.clear();
+    return taken;
   }
 
   Status check(int result, const std::string& object) {
@@ -150,6 +172,12 @@ class ArchiveVisitor final : public TreeVisitor {
         return true;
       }
     }
+    if (const FollowedFile* const sent = followed(entry.path, facts)) {
+      ++summary_.inodes;
+      summary_.bytes += facts.size;
+      TH_TRY(add_followed(entry, facts, *attributes, *sent, object));
+      return true;
+    }
     UniqueFd file;
     TH_ASSIGN(Lack lack, compare(entry, facts, digest_details(facts, *attributes, target), old,
                                  file, object));
@@ -183,6 +211,27 @@ class ArchiveVisitor final : public TreeVisitor {
     if (facts.is_regular()) summary_.bytes += facts.size;
     TH_TRY(add_entry(entry, facts, *attributes, target, lack, file.get(), object));
     return true;
+  }
+
+  [[nodiscard]] const FollowedFile* followed(const std::string& path, const EntryFacts& facts) const {
+    if (options_.followed == nullptr || !facts.is_regular()) return nullptr;
+    const auto found = options_.followed->find(path);
+    return found == options_.followed->end() ? nullptr : &found->second;
+  }
+
+  Status add_followed(const WalkEntry& entry, EntryFacts facts, const Attributes& attributes,
+                      const FollowedFile& sent, const std::string& object) {
+    if (sent.size != facts.size)
+      return fail(ErrorCode::failed, operation_, object, "has changed after it was complete");
+    ++summary_.sent_inodes;
+    summary_.sent_bytes += facts.size;
+    digest_.begin(entry.path, facts, attributes, "", "");
+    digest_.content(sent.digest.text());
+    facts.size = 0;
+    const std::unique_ptr<archive_entry, FreeEntry> header(::archive_entry_new());
+    describe(header.get(), entry.path, facts, attributes);
+    mark(header.get(), kKeptMark);
+    return check(::archive_write_header(stream_.get(), header.get()), object);
   }
 
   static UniqueFd open_file(const WalkEntry& entry) {
@@ -292,7 +341,7 @@ class ArchiveVisitor final : public TreeVisitor {
   }
 
   [[nodiscard]] bool is_partial() const {
-    return options_.changing || options_.manifest != nullptr;
+    return options_.changing || options_.manifest != nullptr || options_.followed != nullptr;
   }
 
   static void mark(archive_entry* header, std::string_view name) {
@@ -394,13 +443,15 @@ class ArchiveVisitor final : public TreeVisitor {
   const std::string_view operation_;
   const ArchiveSink& sink_;
   const ArchiveOptions& options_;
+  // Freeing the stream calls take(): what that uses stands before it.
+  std::string gathered_;
+  std::optional<Error> sink_error_;
   const std::unique_ptr<archive, FreeArchive> stream_;
   std::vector<char> buffer_;
   const std::vector<char> zeros_;
   TreeDigest digest_;
   TreeSummary summary_;
   std::map<InodeKey, Named> first_names_;
-  std::optional<Error> sink_error_;
 };
 
 }  // namespace

@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "backends/linux/channel/followed_files.h"
 #include "backends/linux/channel/frame.h"
 #include "backends/linux/channel/tree_manifest.h"
 #include "runtime/kernel/result.h"
@@ -24,6 +26,8 @@ struct ArchiveOptions {
   bool digests = false;                ///< the manifest has digests of contents
   /// Contents of files whose inodes changed before this and that look the same are the same.
   std::optional<timespec> unchanged_before = {};
+  std::vector<std::string> hollow = {};  ///< directories whose content is left out
+  const FollowedFiles* followed = nullptr;  ///< files whose content has crossed already
 };
 
 /// Writes the tree at directory `path` as a pax archive (tar(5)): owners by number, modes, times,
@@ -33,7 +37,8 @@ struct ArchiveOptions {
 /// it had. An update holds only what differs: a whole entry replaces what the receiver has, one with
 /// the attribute "twinhull.kept" changes its details only, "twinhull.gone" removes it with all below.
 /// The digest of an update, or of a changing tree, is that of the stream: of what is
-/// sent as it is sent.
+/// sent as it is sent. A followed file is an entry that changes details only; its size and the digest
+/// of its content are part of the digest.
 /// Errors: not_directory, those of the file calls and of `sink`; protocol (the manifest).
 Result<TreeSummary> write_tree_archive(const std::string& path, std::string_view operation,
                                        const ArchiveSink& sink, const ArchiveOptions& options = {});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,9 +23,9 @@ namespace {
 constexpr std::size_t kMostPending = 2 * kMostPayload + 2 * kFrameHeader;
 constexpr std::size_t kMostSaid = 4096;
 
-/// write(2) to a peer that is gone gives EPIPE instead of a signal: for the calling thread only, as
+/// writev(2) to a peer that is gone gives EPIPE instead of a signal: for the calling thread only, as
 /// the program may have its own mind about SIGPIPE.
-ssize_t write_quietly(int fd, const char* data, std::size_t size) {
+ssize_t write_quietly(int fd, std::span<const iovec> parts) {
   sigset_t pipe_signal;
   sigset_t before;
   sigset_t waiting;
@@ -32,7 +33,7 @@ ssize_t write_quietly(int fd, const char* data, std::size_t size) {
   ::sigaddset(&pipe_signal, SIGPIPE);
   ::sigpending(&waiting);
   ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-  const ssize_t count = ::write(fd, data, size);
+  const ssize_t count = ::writev(fd, parts.data(), static_cast<int>(parts.size()));
   const int error = errno;
   if (count < 0 && error == EPIPE && ::sigismember(&waiting, SIGPIPE) == 0) {
     const timespec now{};
@@ -85,14 +86,30 @@ std::string Wire::complaint() const {
   return last_line_of(said_);
 }
 
-Status Wire::send(FrameType type, std::string_view payload, std::string_view operation) {
-  const std::string bytes = encode_frame(type, payload);
-  std::string_view rest = bytes;
-  while (!rest.empty()) {
+Status Wire::send(FrameType type, std::string_view payload, std::uint64_t sum,
+                  std::string_view operation) {
+  const auto header = frame_header(type, payload, sum);
+  std::string_view parts[] = {{header.data(), header.size()}, payload};
+  for (std::size_t at = 0; at < std::size(parts);) {
+    if (parts[at].empty()) {
+      ++at;
+      continue;
+    }
     if (!out_) return lost(operation);
-    const ssize_t count = write_quietly(out_.get(), rest.data(), rest.size());
+    iovec rest[std::size(parts)];
+    std::size_t many = 0;
+    for (const std::string_view part : std::span(parts).subspan(at))
+      rest[many++] = {const_cast<char*>(part.data()), part.size()};  // NOLINT: iovec of readv too
+    const ssize_t count = write_quietly(out_.get(), {rest, many});
     if (count >= 0) {
-      rest.remove_prefix(static_cast<std::size_t>(count));
+      if (sent_ != nullptr)
+        sent_->fetch_add(static_cast<std::uint64_t>(count), std::memory_order_relaxed);
+      auto written = static_cast<std::size_t>(count);
+      for (std::string_view& part : parts) {
+        const std::size_t here = std::min(written, part.size());
+        part.remove_prefix(here);
+        written -= here;
+      }
       continue;
     }
     if (errno == EINTR) continue;
@@ -154,10 +171,10 @@ Status Wire::turn(Wish wish, Duration at_most, std::string_view operation) {
 }
 
 Status Wire::read_some(std::string_view operation) {
-  std::array<char, 65536> buffer;
-  const ssize_t count = ::read(in_.get(), buffer.data(), buffer.size());
+  const std::span<char> room = parser_.room();
+  const ssize_t count = ::read(in_.get(), room.data(), room.size());
   if (count > 0) {
-    parser_.feed({buffer.data(), static_cast<std::size_t>(count)});
+    parser_.fed(static_cast<std::size_t>(count));
     return {};
   }
   if (count < 0 && (errno == EINTR || errno == EAGAIN)) return {};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,9 +24,15 @@ class Wire {
   /// `complaints` may be empty. `stop`: see NodeOptions::stop. The descriptors become non-blocking.
   Wire(UniqueFd in, UniqueFd out, UniqueFd complaints, std::atomic<bool>* stop, std::string peer);
 
+  /// From now on every byte that is sent is added to `sent`, which outlives the wire; nullptr = none.
+  void count_into(std::atomic<std::uint64_t>* sent) { sent_ = sent; }
   /// Writes one frame, however long that takes. Errors: connection_lost, interrupted (a part of the
   /// frame may be out: the channel is of no more use).
-  Status send(FrameType type, std::string_view payload, std::string_view operation);
+  Status send(FrameType type, std::string_view payload, std::string_view operation) {
+    return send(type, payload, frame_checksum(type, payload), operation);
+  }
+  /// The same for a payload whose checksum is known.
+  Status send(FrameType type, std::string_view payload, std::uint64_t sum, std::string_view operation);
   /// Next frame within `timeout` (std::nullopt = no limit). Errors: timed_out, connection_lost,
   /// protocol, corrupt, interrupted.
   Result<Frame> receive(std::optional<Duration> timeout, std::string_view operation);
@@ -56,6 +63,7 @@ class Wire {
   UniqueFd complaints_;
   std::atomic<bool>* const stop_;
   const std::string peer_;
+  std::atomic<std::uint64_t>* sent_ = nullptr;
   FrameParser parser_;
   bool ended_ = false;  ///< the peer's side of the stream is at its end
   std::string said_;    ///< end of what came through complaints_

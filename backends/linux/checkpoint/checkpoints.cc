@@ -13,11 +13,18 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <utility>
 
+#include "backends/linux/cgroup/delegation.h"
+#include "backends/linux/cgroup/layout.h"
 #include "backends/linux/checkpoint/criu.h"
+#include "backends/linux/checkpoint/dump_author.h"
+#include "backends/linux/checkpoint/lazy_pages.h"
+#include "backends/linux/checkpoint/pace.h"
+#include "backends/linux/checkpoint/page_protocol.h"
 #include "backends/linux/checkpoint/surroundings.h"
 #include "backends/linux/checkpoint/survey.h"
 #include "backends/linux/errno_error.h"
@@ -63,17 +70,21 @@ Status sync_path(std::string_view operation, const std::string& path) {
   return {};
 }
 
-/// Makes all images durable; the space that they take.
-Result<Bytes> sync_images(std::string_view operation, const std::string& images) {
+/// The space that all images take; when they are to be durable, they are now.
+Result<Bytes> finish_images(std::string_view operation, const std::string& images, bool durable) {
   Bytes size;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(images, error)) {
     if (!entry.is_regular_file(error) || entry.is_symlink(error)) continue;
-    TH_TRY(sync_path(operation, entry.path()));
+    if (durable) TH_TRY(sync_path(operation, entry.path()));
     size += Bytes{entry.file_size(error)};
   }
-  TH_TRY(sync_path(operation, images));
+  if (durable) TH_TRY(sync_path(operation, images));
   return size;
+}
+
+Duration since(std::chrono::steady_clock::time_point begun) {
+  return std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
 }
 
 std::uint32_t count_tasks(const std::string& images) {
@@ -82,6 +93,13 @@ std::uint32_t count_tasks(const std::string& images) {
   for (const auto& entry : fs::directory_iterator(images, error))
     if (entry.path().filename().string().starts_with("mm-")) ++count;
   return count;
+}
+
+/// Who watches a directory of the root (dbus, systemd) holds a handle that overlayfs does not open:
+/// the name is looked for in these trees, when one is met.
+void add_watched_trees(Words& words) {
+  for (const char* tree : {"/etc", "/usr/share", "/usr/local", "/usr/lib", "/var", "/opt", "/srv"})
+    words.insert(words.end(), {"--irmap-scan-path", tree});
 }
 
 void add_devices(Words& words, const std::vector<VethEnds>& devices) {
@@ -99,7 +117,18 @@ class LinuxCheckpoints final : public Checkpoints {
   Result<Survey> survey(ProcessRef init, Duration watch) override;
   Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override;
   Result<DumpResult> dump(ProcessRef init, const DumpSpec& spec) override;
+  Result<SentDump> dump_over(ProcessRef init, const DumpSpec& spec, Channel& channel,
+                             const TransferOptions& how) override;
   Result<RestoreResult> restore(const RestoreSpec& spec) override;
+
+  Result<PagesMoved> give_pages(ProcessRef init, Channel& channel) override {
+    return give_held_pages(options_, init, channel);
+  }
+  Result<PagesMoved> take_pages(ProcessRef init, Channel& channel) override {
+    return take_missing_pages(options_, init, channel);
+  }
+  Result<Effect> drop_pages(ProcessRef init) override { return drop_held_pages(options_, init); }
+  Result<bool> lacks_pages(ProcessRef init) override { return lacks_pages_yet(options_, init); }
 
  private:
   Status require(Feature feature, std::string_view operation, const std::string& object) const {
@@ -110,9 +139,27 @@ class LinuxCheckpoints final : public Checkpoints {
   /// What both kinds of dump check.
   Result<GroupPlace> examine(std::string_view operation, ProcessRef init, const std::string& images,
                              const std::string& parent);
-  /// Everything that runs in the group and below it.
-  Result<std::vector<ProcessRef>> members_of(const CgroupPath& top);
+  /// A dump that has been checked; its processes stand where they are to stand still by themselves.
+  struct Plan {
+    GroupPlace place;
+    ImageNotes notes;
+    Words words;           ///< of criu
+    bool freezes = false;  ///< they ran before
+  };
+  Result<Plan> plan_dump(std::string_view operation, ProcessRef init, const DumpSpec& spec);
+  /// What criu leaves to us, once its images are written.
+  static Status complete(std::string_view operation, const DumpSpec& spec, const ImageNotes& notes,
+                         DumpResult& result);
+  /// A dump that failed leaves the processes as they were.
+  void let_go(const Plan& plan, Error& error);
+  /// A dump by a holder that stays with the memory.
+  Result<DumpResult> dump_lazily(std::vector<std::string> words, ProcessRef init,
+                                 const CgroupPath& group,
+                                 const std::string& images, const std::string& name,
+                                 std::optional<NewHolder>& holder);
   Result<ImageNotes> check_target(const RestoreSpec& spec);
+  /// The file of nested_script; empty = there is nothing for it to do.
+  Result<std::string> group_script(const RestoreSpec& spec, const ImageNotes& notes);
   Result<RestoreResult> adopt(const RestoreSpec& spec, const std::string& pid_file);
   /// CRIU 3.17 saves its own lock of the network with the other tables and brings it back.
   static void unlock(ProcessRef restored, const ImageNotes& notes);
@@ -127,6 +174,10 @@ class LinuxCheckpoints final : public Checkpoints {
 Result<GroupPlace> LinuxCheckpoints::examine(std::string_view operation, ProcessRef init,
                                              const std::string& images, const std::string& parent) {
   TH_ASSIGN(GroupPlace place, group_of_init(options_, init, operation));
+  TH_ASSIGN(const bool lacks, lacks_pages_yet(options_, init));
+  if (lacks)
+    return fail(ErrorCode::busy, operation, fmt::format("process {}", init.pid),
+                "memory of this container has yet to come from where it was dumped");
   TH_TRY(check_images(operation, images));
   if (!parent.empty()) {
     struct stat facts {};
@@ -141,20 +192,6 @@ Result<GroupPlace> LinuxCheckpoints::examine(std::string_view operation, Process
   return place;
 }
 
-Result<std::vector<ProcessRef>> LinuxCheckpoints::members_of(const CgroupPath& top) {
-  std::vector<ProcessRef> all;
-  std::vector<CgroupPath> groups = {top};
-  while (!groups.empty()) {
-    const CgroupPath group = std::move(groups.back());
-    groups.pop_back();
-    TH_ASSIGN(const auto members, cgroups_.processes(group));
-    all.insert(all.end(), members.begin(), members.end());
-    TH_ASSIGN(const auto children, cgroups_.children(group));
-    for (const std::string& child : children) groups.push_back({group.text + "/" + child});
-  }
-  return all;
-}
-
 Result<Survey> LinuxCheckpoints::survey(ProcessRef init, Duration watch) {
   constexpr std::string_view kCall = "checkpoints.survey";
   TH_ASSIGN(const GroupPlace place, group_of_init(options_, init, kCall));
@@ -167,7 +204,7 @@ Result<Survey> LinuxCheckpoints::survey(ProcessRef init, Duration watch) {
   TH_ASSIGN(auto mounts,
             mount_hindrances(read_file(fmt::format("/proc/{}/mountinfo", init.pid))));
   survey.hindrances.insert(survey.hindrances.end(), mounts.begin(), mounts.end());
-  TH_ASSIGN(const auto members, members_of(place.group));
+  TH_ASSIGN(const auto members, cgroups_.processes(place.group));
   for (const ProcessRef& member : members) survey_process(member.pid, survey);
   const bool counts = watch > Duration{0} && criu_support(options_, Feature::dirty_tracking).available;
   if (!counts) return survey;
@@ -177,7 +214,7 @@ Result<Survey> LinuxCheckpoints::survey(ProcessRef init, Duration watch) {
   Pages changed;
   for (const ProcessRef& member : members) changed += count_soft_dirty(member.pid);
   survey.changed = changed;
-  survey.watched = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  survey.watched = since(begun);
   return survey;
 }
 
@@ -186,40 +223,44 @@ Result<DumpResult> LinuxCheckpoints::pre_dump(ProcessRef init, const PreDumpSpec
   TH_TRY(require(Feature::dirty_tracking, kCall, spec.images));
   TH_TRY(examine(kCall, init, spec.images, spec.parent));
   Words words = {"pre-dump", "--tree", std::to_string(init.pid), "--track-mem"};
+  add_watched_trees(words);
   if (!spec.parent.empty())
     words.insert(words.end(),
                  {"--prev-images-dir", "../" + fs::path(spec.parent).filename().string()});
   TH_ASSIGN(const std::string said,
             run_criu(options_, std::move(words), spec.images, "dump.log", kCall, spec.images));
   DumpResult result = parse_dump_stats(said);
-  TH_ASSIGN(result.images, sync_images(kCall, spec.images));
+  TH_ASSIGN(result.images, finish_images(kCall, spec.images, spec.durable));
   return result;
 }
 
-Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec) {
-  constexpr std::string_view kCall = "checkpoints.dump";
-  TH_TRY(require(Feature::checkpoint, kCall, spec.images));
-  TH_ASSIGN(const GroupPlace place, examine(kCall, init, spec.images, spec.parent));
-  ImageNotes notes;
+Result<LinuxCheckpoints::Plan> LinuxCheckpoints::plan_dump(std::string_view operation,
+                                                           ProcessRef init, const DumpSpec& spec) {
+  TH_TRY(require(Feature::checkpoint, operation, spec.images));
+  Plan plan;
+  TH_ASSIGN(plan.place, examine(operation, init, spec.images, spec.parent));
+  const GroupPlace& place = plan.place;
+  ImageNotes& notes = plan.notes;
   notes.group = "/" + options_.cgroup_prefix + "/" + place.group.text;
   notes.init = init.pid;
   notes.devices = devices_in(read_file(fmt::format("/proc/{}/net/dev", init.pid)));
   TH_ASSIGN(notes.externals,
             external_mounts(read_file(fmt::format("/proc/{}/mountinfo", init.pid))));
-  TH_TRY(compare_devices(spec.devices, notes.devices, kCall));
+  TH_TRY(compare_devices(spec.devices, notes.devices, operation));
+  if (place.alone_in_v2) {
+    TH_ASSIGN(notes.groups, read_nested_groups(place.freezer, operation));
+  }
 
   TH_ASSIGN(const FreezeState before, cgroups_.freeze_state(place.group));
   const bool was_frozen = before != FreezeState::thawed;
-  const bool freezes = !was_frozen && spec.after == AfterDump::stay_frozen;
-  if (freezes) TH_TRY(cgroups_.freeze(place.group));
+  plan.freezes = !was_frozen && spec.after == AfterDump::stay_frozen;
+  if (plan.freezes) TH_TRY(cgroups_.freeze(place.group));
 
-  Words words = {"dump", "--tree", std::to_string(init.pid)};
+  Words& words = plan.words;
+  words = {"dump", "--tree", std::to_string(init.pid)};
   words.insert(words.end(), std::begin(kCommon), std::end(kCommon));
-  // Who watches a directory of the root (dbus, systemd) holds a handle that overlayfs does not open:
-  // the name is looked for in these trees, when one is met.
-  for (const char* tree : {"/etc", "/usr/share", "/usr/local", "/usr/lib", "/var", "/opt", "/srv"})
-    words.insert(words.end(), {"--irmap-scan-path", tree});
-  if (was_frozen || freezes) words.insert(words.end(), {"--freeze-cgroup", place.freezer});
+  add_watched_trees(words);
+  if (was_frozen || plan.freezes) words.insert(words.end(), {"--freeze-cgroup", place.freezer});
   if (spec.after != AfterDump::kill) words.emplace_back("--leave-running");
   if (!spec.parent.empty())
     words.insert(words.end(), {"--track-mem", "--prev-images-dir",
@@ -228,20 +269,128 @@ Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec)
   for (std::size_t i = 0; i < notes.externals.size(); ++i)
     words.insert(words.end(),
                  {"--external", fmt::format("mnt[{}]:external{}", notes.externals[i].target, i)});
+  return plan;
+}
 
+Status LinuxCheckpoints::complete(std::string_view operation, const DumpSpec& spec,
+                                  const ImageNotes& notes, DumpResult& result) {
+  result.tasks = count_tasks(spec.images);
+  std::ofstream(spec.images + kNotesFile) << notes_text(notes);
+  TH_ASSIGN(result.images, finish_images(operation, spec.images, spec.durable));
+  return {};
+}
+
+void LinuxCheckpoints::let_go(const Plan& plan, Error& error) {
+  if (!plan.freezes) return;
+  if (const Status thawed = cgroups_.thaw(plan.place.group); !thawed)
+    error.detail += "; also failed: " + thawed.error().message();
+}
+
+Result<DumpResult> LinuxCheckpoints::dump(ProcessRef init, const DumpSpec& spec) {
+  constexpr std::string_view kCall = "checkpoints.dump";
+  if (spec.lazy) TH_TRY(require(Feature::lazy_pages, kCall, spec.images));
+  if (spec.lazy && spec.after != AfterDump::stay_frozen)
+    return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                "memory can be held back with frozen processes only");
+  TH_ASSIGN(Plan plan, plan_dump(kCall, init, spec));
+  std::optional<NewHolder> holder;
+  const auto begun = std::chrono::steady_clock::now();
   const auto write = [&]() -> Result<DumpResult> {
-    TH_ASSIGN(const std::string said,
-              run_criu(options_, std::move(words), spec.images, "dump.log", kCall, spec.images));
-    DumpResult result = parse_dump_stats(said);
-    result.tasks = count_tasks(spec.images);
-    std::ofstream(spec.images + kNotesFile) << notes_text(notes);
-    TH_ASSIGN(result.images, sync_images(kCall, spec.images));
+    DumpResult result;
+    if (spec.lazy) {
+      TH_ASSIGN(plan.notes.lazy, new_dump_name(kCall));
+      TH_ASSIGN(result, dump_lazily(plan.words, init, plan.place.group, spec.images, plan.notes.lazy,
+                                    holder));
+    } else {
+      TH_ASSIGN(const std::string said,
+                run_criu(options_, plan.words, spec.images, "dump.log", kCall, spec.images));
+      result = parse_dump_stats(said);
+    }
+    TH_TRY(complete(kCall, spec, plan.notes, result));
+    if (!spec.lazy)
+      note_run(options_, EngineWork::dump, {since(begun), result.tasks, result.written});
+    if (holder) TH_TRY(holder->adopt(init, held_socket(options_, init), kCall));
     return result;
   };
   Result<DumpResult> result = write();
-  if (result || !freezes) return result;
-  if (const Status thawed = cgroups_.thaw(place.group); !thawed)
-    result.error().detail += "; also failed: " + thawed.error().message();
+  holder.reset();
+  if (!result) let_go(plan, result.error());
+  return result;
+}
+
+Result<SentDump> LinuxCheckpoints::dump_over(ProcessRef init, const DumpSpec& spec, Channel& channel,
+                                             const TransferOptions& how) {
+  constexpr std::string_view kCall = "checkpoints.dump_over";
+  std::optional<Plan> plan;
+  std::chrono::steady_clock::time_point begun;
+  const auto start = [&]() -> Result<RunningTool> {
+    if (spec.lazy || spec.after == AfterDump::kill)
+      return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                  "what is sent while it is written is the memory of processes that are not ended");
+    if (how.author != nullptr || how.changing || how.update || !how.hollow.empty())
+      return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                  "images are sent as they are: rate, compression and durability can be chosen");
+    TH_ASSIGN(plan, plan_dump(kCall, init, spec));
+    begun = std::chrono::steady_clock::now();
+    return start_criu(options_, plan->words, spec.images, "dump.log", kCall);
+  };
+  const auto finish = [&](const ToolOutcome& outcome) -> Result<DumpResult> {
+    if (outcome.exit_code != 0)
+      return criu_failure(options_, outcome, spec.images, "dump.log", kCall, spec.images);
+    const Duration took = since(begun);
+    DumpResult result = parse_dump_stats(outcome.output);
+    TH_TRY(complete(kCall, spec, plan->notes, result));
+    // With a rate the end of the tool is seen late, between two pieces.
+    if (!how.rate) note_run(options_, EngineWork::dump, {took, result.tasks, result.written});
+    return result;
+  };
+  DumpAuthor author(start, finish);
+  TransferOptions options;
+  options.rate = how.rate;
+  options.compress = how.compress;
+  options.durable = how.durable;
+  options.author = &author;
+  auto sent = channel.send_tree(spec.images, options);
+  author.end();
+  if (sent && !author.failure()) return SentDump{author.result(), *std::move(sent)};
+  Error error = author.failure() ? *author.failure() : std::move(sent).error();
+  if (plan) let_go(*plan, error);
+  return error;
+}
+
+Result<DumpResult> LinuxCheckpoints::dump_lazily(Words words, ProcessRef init,
+                                                 const CgroupPath& group,
+                                                 const std::string& images,
+                                                 const std::string& name,
+                                                 std::optional<NewHolder>& holder) {
+  constexpr std::string_view kCall = "checkpoints.dump";
+  const auto begun = std::chrono::steady_clock::now();
+  HolderPlan plan;
+  plan.images = fs::absolute(images);
+  plan.dump = name;
+  plan.socket = fmt::format("{}/{}.dumping", options_.run_directory, init.pid);
+  plan.init = init;
+  plan.members = [this, group] { return cgroups_.processes(group); };
+  plan.frozen = [this, group] {
+    const auto state = cgroups_.freeze_state(group);
+    return state && *state == FreezeState::frozen;
+  };
+  TH_ASSIGN(plan.wire, wire_of_criu(options_, kCall));
+  plan.criu = {find_criu(options_)};
+  plan.criu.insert(plan.criu.end(), words.begin(), words.end());
+  plan.criu.insert(plan.criu.end(), {"--lazy-pages", "--images-dir", plan.images, "--log-file",
+                                     "dump.log", "-v2"});
+  auto started = start_holder(plan, kCall);
+  if (!started)
+    return criu_failure(options_, {1, {}}, images, "dump.log", kCall, images);
+  holder.emplace(std::move(*started));
+  PageMap held;
+  TH_ASSIGN(const PageCounts counts, read_pagemaps(images, held, kCall));
+  DumpResult result;
+  result.scanned = counts.lazy + counts.present + counts.parent;
+  result.written = counts.present;
+  result.skipped = counts.parent;
+  result.frozen = since(begun);
   return result;
 }
 
@@ -275,11 +424,34 @@ Result<ImageNotes> LinuxCheckpoints::check_target(const RestoreSpec& spec) {
   }
   TH_ASSIGN(ImageNotes notes,
             parse_notes(read_file(spec.images + kNotesFile), spec.images + kNotesFile));
+  if (spec.lazy == notes.lazy.empty())
+    return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                spec.lazy ? "the images are whole: their dump held no memory back"
+                          : "the images are of a lazy dump, whose memory is elsewhere");
   TH_TRY(compare_devices(spec.devices, notes.devices, kCall));
   for (const VethEnds& ends : spec.devices)
     if (::if_nametoindex(ends.node.c_str()) != 0)
       return fail(ErrorCode::exists, kCall, ends.node, "the node has a device of this name");
   return notes;
+}
+
+Result<std::string> LinuxCheckpoints::group_script(const RestoreSpec& spec,
+                                                   const ImageNotes& notes) {
+  constexpr std::string_view kCall = "checkpoints.restore";
+  if (notes.groups.empty()) return std::string();
+  TH_ASSIGN(const CgroupLayout layout, detect_cgroup_layout());
+  if (layout.kind != CgroupLayoutKind::v2)
+    return fail(ErrorCode::not_supported, kCall, spec.images,
+                "its processes are in groups of cgroup v2, which this node does not have");
+  TH_ASSIGN(const std::string text,
+            nested_script(fmt::format("{}/{}/{}", layout.unified, options_.cgroup_prefix,
+                                      spec.cgroup.text),
+                          notes.groups, kCall));
+  const std::string path = fmt::format("{}/{}.groups", options_.run_directory, spec.label);
+  std::ofstream(path) << text;
+  if (::chmod(path.c_str(), 0700) != 0)
+    return system_error(kCall, path, errno, "cannot be written");
+  return path;
 }
 
 Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec,
@@ -294,7 +466,7 @@ Result<RestoreResult> LinuxCheckpoints::adopt(const RestoreSpec& spec,
   if (spec.frozen) {
     // criu left every process stopped: in a frozen group they may go on, and do not.
     TH_TRY(cgroups_.freeze(spec.cgroup));
-    TH_ASSIGN(const auto members, members_of(spec.cgroup));
+    TH_ASSIGN(const auto members, cgroups_.processes(spec.cgroup));
     for (const ProcessRef& member : members) ::kill(member.pid, SIGCONT);
   }
   return RestoreResult{*init, {}, {}};
@@ -321,11 +493,14 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
   constexpr std::string_view kCall = "checkpoints.restore";
   const auto begun = std::chrono::steady_clock::now();
   TH_TRY(require(Feature::checkpoint, kCall, spec.label));
+  if (spec.lazy) TH_TRY(require(Feature::lazy_pages, kCall, spec.label));
   TH_ASSIGN(const ImageNotes notes, check_target(spec));
   const std::string pid_file = fmt::format("{}/{}.restored", options_.run_directory, spec.label);
   ::unlink(pid_file.c_str());
   Words words = {"restore", "--restore-detached", "--root", spec.root, "--pidfile", pid_file};
   words.insert(words.end(), std::begin(kCommon), std::end(kCommon));
+  TH_ASSIGN(const std::string script, group_script(spec, notes));
+  if (!script.empty()) words.insert(words.end(), {"--action-script", script});
   const std::string group = "/" + options_.cgroup_prefix + "/" + spec.cgroup.text;
   if (group != notes.group) words.insert(words.end(), {"--cgroup-root", group});
   if (spec.frozen) words.emplace_back("--leave-stopped");
@@ -338,8 +513,20 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
     }
     words.insert(words.end(), {"--external", fmt::format("mnt[external{}]:{}", i, source)});
   }
+  std::optional<NewHolder> holder;
+  if (spec.lazy) {
+    TH_ASSIGN(NewHolder filling, start_filling(options_, cgroups_, spec, notes.lazy));
+    holder.emplace(std::move(filling));
+    words.emplace_back("--lazy-pages");
+  }
+  // The dump's tree of groups may be writable inside.
+  TH_ASSIGN(const CgroupLayout layout, detect_cgroup_layout());
+  TH_TRY(ensure_delegation(layout));
+  const auto engine = std::chrono::steady_clock::now();
   const auto said =
       run_criu(options_, std::move(words), spec.images, "restore.log", kCall, spec.images);
+  const Duration took = since(engine);
+  if (!script.empty()) ::unlink(script.c_str());
   if (!said) {
     clear(spec);
     ::unlink(pid_file.c_str());
@@ -347,13 +534,19 @@ Result<RestoreResult> LinuxCheckpoints::restore(const RestoreSpec& spec) {
   }
   auto result = adopt(spec, pid_file);
   ::unlink(pid_file.c_str());
+  if (result && holder) {
+    const Status adopted = holder->adopt(result->init, missing_socket(options_, result->init), kCall);
+    if (!adopted) result = adopted.error();
+  }
   if (!result) {
     clear(spec);
     return result;
   }
   if (!spec.devices.empty()) unlock(result->init, notes);
   result->pages = parse_restored_pages(*said);
-  result->took = std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
+  result->took = since(begun);
+  if (!spec.lazy)
+    note_run(options_, EngineWork::restore, {took, count_tasks(spec.images), result->pages});
   return result;
 }
 

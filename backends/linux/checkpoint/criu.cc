@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -14,6 +16,8 @@
 #include <sstream>
 #include <utility>
 
+#include "backends/linux/cgroup/delegation.h"
+#include "backends/linux/checkpoint/pace.h"
 #include "backends/linux/run_tool.h"
 
 namespace twinhull::linux_backend {
@@ -26,7 +30,8 @@ constexpr std::uint64_t kFullDisk = std::uint64_t{1} << 20;
 
 /// Said in every run, or by helpers whose absence does no harm.
 constexpr std::string_view kHarmless[] = {
-    "RLIMIT_NOFILE", "tables", "exited, status=", "ddress already assigned", "kdat cache"};
+    "RLIMIT_NOFILE", "tables", "exited, status=", "ddress already assigned", "kdat cache",
+    "irmap: Can't stat"};
 
 struct Pattern {
   std::string_view text;
@@ -72,19 +77,36 @@ Duration microseconds_after(std::string_view output, std::string_view name) {
   return microseconds(static_cast<std::int64_t>(number_after(output, name).value_or(0)));
 }
 
+/// CRIU mounts the tree of control groups for itself.
+Result<RunningTool> start_guarded(const std::vector<std::string>& words, std::string_view operation) {
+  TH_ASSIGN(const CgroupLayout layout, detect_cgroup_layout());
+  TH_ASSIGN(const CgroupMountGuard guard, CgroupMountGuard::enter(layout));
+  return RunningTool::start(words, operation);
+}
+
+Result<ToolOutcome> run_guarded(const std::vector<std::string>& words, std::string_view operation) {
+  TH_ASSIGN(RunningTool tool, start_guarded(words, operation));
+  return tool.finish();
+}
+
 Support ask(const std::string& criu, Feature feature) {
   std::vector<std::string> words = {criu, "check"};
   if (feature == Feature::dirty_tracking)
     words.insert(words.end(), {"--feature", "mem_dirty_track"});
-  const auto outcome = run_tool(words, "host.supports");
+  if (feature == Feature::lazy_pages) words.insert(words.end(), {"--feature", "uffd-noncoop"});
+  const auto begun = std::chrono::steady_clock::now();
+  const auto outcome = run_guarded(words, "host.supports");
+  const auto took =
+      std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - begun);
   if (!outcome) return {false, criu + ": " + outcome.error().detail};
-  if (outcome->exit_code == 0) return {true, criu};
+  if (outcome->exit_code == 0) return {true, criu, {.look = took, .dump = {}, .restore = {}}};
   const std::string cause = cause_in_log(outcome->output);
-  const bool tracking = feature == Feature::dirty_tracking;
-  return {false, fmt::format("{} {}: {}", criu,
-                             tracking ? "cannot see here which pages of memory change"
-                                      : "does not work on this kernel",
-                             cause.empty() ? outcome->last_line() : cause)};
+  const char* const what = feature == Feature::dirty_tracking
+                               ? "cannot see here which pages of memory change"
+                           : feature == Feature::lazy_pages
+                               ? "cannot let memory follow here (userfaultfd and its events)"
+                               : "does not work on this kernel";
+  return {false, fmt::format("{} {}: {}", criu, what, cause.empty() ? outcome->last_line() : cause)};
 }
 
 }  // namespace
@@ -105,12 +127,41 @@ Support criu_support(const NodeOptions& options, Feature feature) {
   static std::mutex mutex;
   static std::map<std::pair<std::string, Feature>, Support> known;
   const std::scoped_lock lock(mutex);
-  const auto found = known.find({criu, feature});
-  if (found != known.end()) return found->second;
-  Support support = ask(criu, Feature::checkpoint);
-  known[{criu, Feature::checkpoint}] = support;
-  if (feature == Feature::dirty_tracking && support.available) support = ask(criu, feature);
-  return known[{criu, feature}] = support;
+  const auto ask_once = [&](Feature what) -> Support& {
+    const auto found = known.find({criu, what});
+    return found != known.end() ? found->second : known[{criu, what}] = ask(criu, what);
+  };
+  Support support = ask_once(Feature::checkpoint);
+  if (feature != Feature::checkpoint) return support.available ? ask_once(feature) : support;
+  const EnginePace runs = pace_of(options);
+  support.pace.dump = runs.dump;
+  support.pace.restore = runs.restore;
+  return support;
+}
+
+std::optional<CriuVersion> parse_criu_version(std::string_view output) {
+  constexpr std::string_view kName = "Version: ";
+  const auto at = output.find(kName);
+  int major = 0, minor = 0;
+  if (at == std::string_view::npos ||
+      std::sscanf(std::string(output.substr(at + kName.size())).c_str(), "%d.%d", &major, &minor) != 2)
+    return std::nullopt;
+  return CriuVersion(major, minor);
+}
+
+Result<CriuVersion> criu_version(const NodeOptions& options, std::string_view operation) {
+  static std::mutex mutex;
+  static std::map<std::string, CriuVersion> known;
+  const std::string criu = find_criu(options);
+  const std::scoped_lock lock(mutex);
+  if (const auto found = known.find(criu); found != known.end()) return found->second;
+  TH_ASSIGN(const ToolOutcome said, run_tool({criu, "--version"}, operation));
+  const auto version = parse_criu_version(said.output);
+  if (!version)
+    return fail(ErrorCode::not_supported, operation, criu, "it does not tell its version")
+        .with_hint("run ci/bootstrap --criu for one that is known to work");
+  known[criu] = *version;
+  return *version;
 }
 
 std::string cause_in_log(std::string_view log) {
@@ -168,15 +219,28 @@ std::string kept_log(const NodeOptions& options, const std::string& path, const 
 
 }  // namespace
 
-Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string> arguments,
-                             const std::string& images, const std::string& log,
-                             std::string_view operation, const std::string& object) {
-  const bool dump = log != "restore.log";
+Result<RunningTool> start_criu(const NodeOptions& options, std::vector<std::string> arguments,
+                               const std::string& images, const std::string& log,
+                               std::string_view operation) {
   std::vector<std::string> words = {find_criu(options)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   words.insert(words.end(), {"--images-dir", images, "--log-file", log, "-v2", "--display-stats"});
-  TH_ASSIGN(ToolOutcome outcome, run_tool(words, operation));
+  return start_guarded(words, operation);
+}
+
+Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string> arguments,
+                             const std::string& images, const std::string& log,
+                             std::string_view operation, const std::string& object) {
+  TH_ASSIGN(RunningTool criu, start_criu(options, std::move(arguments), images, log, operation));
+  TH_ASSIGN(ToolOutcome outcome, criu.finish());
   if (outcome.exit_code == 0) return std::move(outcome.output);
+  return criu_failure(options, outcome, images, log, operation, object);
+}
+
+Error criu_failure(const NodeOptions& options, const ToolOutcome& outcome,
+                   const std::string& images, const std::string& log, std::string_view operation,
+                   const std::string& object) {
+  const bool dump = log != "restore.log";
   const std::string path = images + "/" + log;
   std::string cause = cause_in_log(read_file(path));
   if (cause.empty()) cause = cause_in_log(outcome.output);

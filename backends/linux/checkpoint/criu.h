@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "backends/linux/linux_kernel.h"
+#include "backends/linux/run_tool.h"
 #include "runtime/kernel/checkpoints.h"
 #include "runtime/kernel/host.h"
 
@@ -16,9 +18,19 @@ namespace twinhull::linux_backend {
 /// `ci/bootstrap --criu` puts one), criu in the system's directories. Empty when there is none.
 std::string find_criu(const NodeOptions& options);
 
-/// What `criu check`, and for dirty_tracking its feature test, say on this machine. Asked once a
-/// process.
+/// What `criu check`, and for dirty_tracking and lazy_pages its feature tests, say on this machine. Asked
+/// once a process; what the latest runs took (checkpoint) is read each time.
 Support criu_support(const NodeOptions& options, Feature feature);
+
+/// Number of a version, such as {4, 2}.
+using CriuVersion = std::pair<int, int>;
+
+/// What `criu --version` said; std::nullopt when no number is in it.
+std::optional<CriuVersion> parse_criu_version(std::string_view output);
+
+/// Version of find_criu()'s program. Asked once a process. Errors: not_supported (it does not say), those of
+/// run_tool.
+Result<CriuVersion> criu_version(const NodeOptions& options, std::string_view operation);
 
 /// The line of a log that tells why criu gave up, without its time and place in the source; empty
 /// when there is none. Complaints that criu makes anyway (about limits, and iptables programs that
@@ -38,5 +50,15 @@ Pages parse_restored_pages(std::string_view output);
 Result<std::string> run_criu(const NodeOptions& options, std::vector<std::string> arguments,
                              const std::string& images, const std::string& log,
                              std::string_view operation, const std::string& object);
+
+/// The same, beside its caller: its outcome is its caller's to judge.
+Result<RunningTool> start_criu(const NodeOptions& options, std::vector<std::string> arguments,
+                               const std::string& images, const std::string& log,
+                               std::string_view operation);
+
+/// Why a criu that ended so failed, by its `log` in `images` and by what it said.
+Error criu_failure(const NodeOptions& options, const ToolOutcome& outcome,
+                   const std::string& images, const std::string& log, std::string_view operation,
+                   const std::string& object);
 
 }  // namespace twinhull::linux_backend

@@ -2,6 +2,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "backends/linux/checkpoint/pace.h"
 #include "backends/linux/checkpoint/surroundings.h"
 
 namespace {
@@ -22,6 +23,33 @@ BOOST_AUTO_TEST_CASE(the_cause_is_the_first_line_that_matters) {
   BOOST_CHECK(code_of_cause("Can't open file log on restore: No such file or directory", false) ==
               ErrorCode::failed);
   BOOST_CHECK_EQUAL(cause_in_log("(00.1) all is well\n"), "");
+}
+
+BOOST_AUTO_TEST_CASE(versions_are_read) {
+  BOOST_CHECK(parse_criu_version("Version: 3.17.1\n") == CriuVersion(3, 17));
+  BOOST_CHECK(parse_criu_version("Version: 4.2\nGitID: v4.2-1-g0\n") == CriuVersion(4, 2));
+  BOOST_CHECK(parse_criu_version("Warn\nVersion: 10.0.1\n") == CriuVersion(10, 0));
+  BOOST_CHECK(!parse_criu_version("criu: not found\n"));
+  BOOST_CHECK(!parse_criu_version("Version: new\n"));
+}
+
+BOOST_AUTO_TEST_CASE(latest_runs_come_back) {
+  LatestRuns runs;
+  BOOST_CHECK(parse_runs(runs_text(runs)) == runs);
+  runs.restores = {{milliseconds(1300), 4, {16400}}, {milliseconds(9000), 4, {16400}}};
+  runs.dumps = {{microseconds(150'321), 3, {12}}};
+  BOOST_CHECK(parse_runs(runs_text(runs)) == runs);
+  BOOST_CHECK(parse_runs(runs_text(runs) + "restore 12\ndump -5 1 1\ndump x\n") == runs);
+}
+
+BOOST_AUTO_TEST_CASE(one_run_that_was_held_up_does_not_count) {
+  BOOST_CHECK(middle_of({}) == EnginePace{});
+  LatestRuns runs;
+  for (const int took : {120, 5000, 100}) runs.dumps.push_back({milliseconds(took), 3, {7}});
+  runs.restores = {{milliseconds(900), 2, {1}}, {milliseconds(80), 2, {2}}};
+  const EnginePace pace = middle_of(runs);
+  BOOST_CHECK(pace.dump.took == milliseconds(120));
+  BOOST_CHECK(pace.restore.took == milliseconds(80));
 }
 
 BOOST_AUTO_TEST_CASE(statistics_are_read) {
@@ -60,7 +88,10 @@ BOOST_AUTO_TEST_CASE(files_of_the_node_that_are_mounted_inside_are_found) {
 }
 
 BOOST_AUTO_TEST_CASE(notes_come_back_and_half_ones_do_not) {
-  const ImageNotes notes{"/twinhull/101", 4711, {"venet0"}, {{"/proc/stat", "view:stat"}}};
+  const ImageNotes notes{"/twinhull/101", 4711, {"venet0"}, {{"/proc/stat", "view:stat"}},
+                         {{"", {}, "memory pids"},
+                          {"a slice/b.service", {{"cpu.max", "max 100000"}, {"pids.max", "7"}}, ""}},
+                         "0123abcd"};
   const std::string text = notes_text(notes);
   const auto back = parse_notes(text, "x");
   BOOST_REQUIRE(back);
@@ -68,6 +99,8 @@ BOOST_AUTO_TEST_CASE(notes_come_back_and_half_ones_do_not) {
   BOOST_CHECK_EQUAL(back->init, notes.init);
   BOOST_CHECK(back->devices == notes.devices);
   BOOST_CHECK(back->externals == notes.externals);
+  BOOST_CHECK(back->groups == notes.groups);
+  BOOST_CHECK_EQUAL(back->lazy, notes.lazy);
   BOOST_CHECK(!parse_notes(text.substr(0, text.size() - 4), "x"));
   BOOST_CHECK(!parse_notes("", "x"));
 }

@@ -123,6 +123,7 @@ Result<GroupPlace> group_of_init(const NodeOptions& options, ProcessRef init,
   place.group = {path.substr(prefix.size(), path.find('/', prefix.size()) - prefix.size())};
   const std::string mount = unified ? layout.unified : freezer != nullptr ? freezer->mount : "";
   place.freezer = mount + "/" + options.cgroup_prefix + "/" + place.group.text;
+  place.alone_in_v2 = layout.kind == CgroupLayoutKind::v2;
   return place;
 }
 
@@ -137,7 +138,8 @@ std::string notes_text(const ImageNotes& notes) {
                                  notes.init, joined(notes.devices));
   for (const ExternalMount& mount : notes.externals)
     text += fmt::format("external {} {}\n", mount.target, mount.source);
-  return text + "end\n";
+  if (!notes.lazy.empty()) text += fmt::format("lazy {}\n", notes.lazy);
+  return text + nested_text(notes.groups) + "end\n";
 }
 
 Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
@@ -147,12 +149,14 @@ Result<ImageNotes> parse_notes(std::string_view text, const std::string& path) {
   std::getline(lines, line);
   const bool ours = line == kMagic;
   while (std::getline(lines, line)) {
+    if (parse_nested_line(line, notes.groups)) continue;
     std::istringstream words(line);
     std::string key;
     words >> key;
     if (key == "end") end = key;
     for (std::string word; words >> word;) {
       if (key == "group") notes.group = word;
+      if (key == "lazy") notes.lazy = word;
       if (key == "init") std::from_chars(word.data(), word.data() + word.size(), notes.init);
       if (key == "devices") notes.devices.push_back(word);
       if (key != "external") continue;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "backends/linux/checkpoint/nested_groups.h"
 #include "backends/linux/linux_kernel.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/checkpoints.h"
@@ -35,6 +36,7 @@ Status compare_devices(const std::vector<VethEnds>& devices,
 struct GroupPlace {
   CgroupPath group;     ///< below the node's prefix
   std::string freezer;  ///< directory through which it is frozen: of the v2 tree, or the v1 freezer
+  bool alone_in_v2 = false;  ///< all controllers are in the v2 tree, so groups of its own have them
 };
 /// Of a container's init. Errors: not_running, not_supported (it is in no group of this node).
 Result<GroupPlace> group_of_init(const NodeOptions& options, ProcessRef init,
@@ -51,6 +53,8 @@ struct ImageNotes {
   std::int32_t init = 0;             ///< its init's number on the node, which names criu's lock
   std::vector<std::string> devices;  ///< inside
   std::vector<ExternalMount> externals;
+  std::vector<NestedGroup> groups = {};  ///< of its own, on cgroup v2
+  std::string lazy = {};  ///< name of a lazy dump (page_protocol.h); empty = all memory is here
 };
 inline constexpr std::string_view kView = "view:";
 inline constexpr const char* kNotesFile = "/twinhull";

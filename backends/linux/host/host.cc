@@ -1,5 +1,6 @@
 #include "backends/linux/host/host.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 
 #include "backends/linux/cgroup/cgroups.h"
 #include "backends/linux/checkpoint/criu.h"
@@ -146,7 +148,8 @@ class LinuxHost final : public Host {
       case Feature::tree_quota_inodes: return quota(feature);
       case Feature::channels: return channels();
       case Feature::checkpoint:
-      case Feature::dirty_tracking: return criu_support(options_, feature);
+      case Feature::dirty_tracking:
+      case Feature::lazy_pages: return criu_support(options_, feature);
     }
     return fail(ErrorCode::invalid_argument, "host.supports",
                 std::to_string(static_cast<int>(feature)), "no such feature");
@@ -157,6 +160,36 @@ class LinuxHost final : public Host {
     const auto load = parse_load(text);
     if (load) return *load;
     return fail(ErrorCode::corrupt, "host.load", "/proc/loadavg", "of unknown form: " + text);
+  }
+
+  Result<HostUsage> usage() override {
+    constexpr auto kOperation = "host.usage";
+    const auto strange = [&](std::string_view file) {
+      return fail(ErrorCode::corrupt, kOperation, file, "of unknown form");
+    };
+    TH_ASSIGN(const std::string memory, read_kernel_file("/proc/meminfo", kOperation));
+    TH_ASSIGN(const std::string times, read_kernel_file("/proc/stat", kOperation));
+    TH_ASSIGN(const std::string load, read_kernel_file("/proc/loadavg", kOperation));
+    const auto total = parse_meminfo(memory, "MemTotal");
+    const auto available = parse_meminfo(memory, "MemAvailable");
+    const auto swap = parse_meminfo(memory, "SwapTotal");
+    const auto swap_free = parse_meminfo(memory, "SwapFree");
+    if (!total || !available || !swap || !swap_free) return strange("/proc/meminfo");
+    const auto cpu = parse_cpu_time(times, static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+    if (!cpu) return strange("/proc/stat");
+    const auto threads = parse_threads(load);
+    if (!threads) return strange("/proc/loadavg");
+    HostUsage usage;
+    usage.memory = *total - *available;
+    usage.swap = *swap - *swap_free;
+    usage.threads = *threads;
+    usage.cpu = *cpu;
+    const std::unique_ptr<DIR, decltype([](DIR* list) { ::closedir(list); })> list(
+        ::opendir("/proc"));
+    if (!list) return system_error(kOperation, "/proc", errno);
+    while (const dirent* entry = ::readdir(list.get()))
+      if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') ++usage.processes;
+    return usage;
   }
 
   Result<DiskInfo> disk(const std::string& path) override {
@@ -173,6 +206,8 @@ class LinuxHost final : public Host {
       if (mount.id == facts.mount) info.file_system = mount.type;
     info.capacity = {std::uint64_t{space.f_blocks} * space.f_frsize};
     info.available = {std::uint64_t{space.f_bavail} * space.f_frsize};
+    info.used = {std::uint64_t{space.f_blocks - space.f_bfree} * space.f_frsize};
+    info.inodes_used = {std::uint64_t{space.f_files - space.f_ffree}};
     return info;
   }
 

@@ -36,6 +36,22 @@ BOOST_AUTO_TEST_CASE(megahertz_are_rounded_and_may_be_missing) {
   BOOST_TEST(parse_cpu_mhz("cpu MHz") == 0U);
 }
 
+BOOST_AUTO_TEST_CASE(consumption_is_read_from_the_texts_of_proc) {
+  constexpr auto kMemory = "MemTotal:  2048 kB\nMemAvailable:\t512 kB\nHugePages_Total: 3\n";
+  BOOST_TEST((parse_meminfo(kMemory, "MemTotal") == Bytes{2048 * 1024}));
+  BOOST_TEST((parse_meminfo(kMemory, "MemAvailable") == Bytes{512 * 1024}));
+  BOOST_TEST(!parse_meminfo(kMemory, "Mem"));
+  BOOST_TEST(!parse_meminfo(kMemory, "HugePages_Total"));
+  BOOST_TEST((parse_cpu_time("cpu  100 20 30 9999 8888 4 5 61 7 8\ncpu0 1", 100) ==
+              milliseconds(2200)));
+  BOOST_TEST(!parse_cpu_time("cpu  100 20 30 9999", 100));
+  BOOST_TEST(!parse_cpu_time("intr 1 2 3 4 5 6 7 8", 100));
+  BOOST_TEST(!parse_cpu_time("cpu  1 2 3 4 5 6 7 8", 0));
+  BOOST_TEST((parse_threads("0.51 1.02 12.00 2/300 4711\n") == 300U));
+  BOOST_TEST(!parse_threads("0.51 1.02 12.00"));
+  BOOST_TEST(!parse_threads("0.51 1.02 12.00 2/"));
+}
+
 BOOST_AUTO_TEST_CASE(the_clock_advances_by_what_was_slept) {
   const NodeOptions options;
   const auto clock = make_clock(options);

@@ -52,6 +52,44 @@ std::vector<std::string> parse_cpu_features(std::string_view cpuinfo) {
   return features;
 }
 
+std::optional<Bytes> parse_meminfo(std::string_view meminfo, std::string_view field) {
+  std::istringstream lines{std::string(meminfo)};
+  const std::string name = std::string(field) + ":";
+  for (std::string word; lines >> word;) {
+    std::uint64_t kib = 0;
+    if (word == name && lines >> kib && lines >> word && word == "kB") return Bytes{kib * 1024};
+    if (word == name) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::optional<Duration> parse_cpu_time(std::string_view stat, std::uint64_t ticks_per_second) {
+  std::istringstream words{std::string(stat)};
+  std::string name;
+  if (!(words >> name) || name != "cpu" || ticks_per_second == 0) return std::nullopt;
+  // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); guests are in user.
+  constexpr int kIdle = 3, kWaiting = 4, kSteal = 7;
+  std::uint64_t ticks = 0;
+  for (int field = 0; field <= kSteal; ++field) {
+    std::uint64_t value = 0;
+    if (!(words >> value)) return std::nullopt;
+    if (field != kIdle && field != kWaiting) ticks += value;
+  }
+  const std::uint64_t rest = ticks % ticks_per_second;
+  return seconds(ticks / ticks_per_second) +
+         nanoseconds(rest * std::uint64_t{1'000'000'000} / ticks_per_second);
+}
+
+std::optional<std::uint64_t> parse_threads(std::string_view loadavg) {
+  const auto slash = loadavg.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view text = loadavg.substr(slash + 1);
+  std::uint64_t threads = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), threads);
+  if (error != std::errc{} || end == text.data()) return std::nullopt;
+  return threads;
+}
+
 std::optional<LoadAverage> parse_load(std::string_view loadavg) {
   LoadAverage load;
   for (std::uint64_t& value : load.hundredths) {

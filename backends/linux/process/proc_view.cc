@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 
+#include "backends/linux/cgroup/delegation.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/run_tool.h"
 #include "backends/linux/unique_fd.h"
@@ -69,6 +70,8 @@ Result<std::string> open_proc_view(const NodeOptions& options) {
   if (state == ENOTCONN && ::umount2(directory.c_str(), MNT_DETACH) != 0) {
     return system_error(kOperation, directory, errno, "cannot unmount a dead lxcfs");
   }
+  TH_ASSIGN(const CgroupLayout layout, detect_cgroup_layout());
+  TH_ASSIGN(const CgroupMountGuard guard, CgroupMountGuard::enter(layout));
   // Its own way to the background keeps our streams, and the command would never end.
   TH_TRY(run_tool_well({"/bin/sh", "-c",
                         "setsid \"$0\" -f --enable-cfs \"--pidfile=$1.pid\" \"$1\" "

@@ -16,6 +16,7 @@
 #include <mutex>
 #include <utility>
 
+#include "backends/linux/cgroup/delegation.h"
 #include "backends/linux/cgroup/doors.h"
 #include "backends/linux/cgroup/group_base.h"
 #include "backends/linux/cgroup/layout.h"
@@ -105,6 +106,41 @@ class PidNamespaceGuard {
   bool inside_ = false;
 };
 
+/// The init whose container a program is to run in.
+struct Beside {
+  ProcessRef init;
+  int pidfd = -1;
+  CgroupLayout layout;
+  CgroupDoors doors;  ///< of the groups that the init is in
+};
+
+/// Starts a process in the groups that the init is in. An init that makes groups of its own, as
+/// systemd does, leaves the v2 group in which it was born, takes along who else is there, and hands
+/// controllers down from it. From then on that group refuses members; and one that comes between
+/// the last two steps makes the last one fail. So whoever comes must be there before the init
+/// leaves, or follow it: the process has not run anything when this is looked at.
+Result<Launched> launch_beside(ChildPlan& plan, Beside& beside, std::string_view operation,
+                               const std::string& object) {
+  constexpr int kRounds = 200;
+  constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 10'000'000};
+  for (int round = 1;; ++round) {
+    plan.doors = &beside.doors;
+    auto child = launch(plan, 0, operation, object);
+    if (!beside.doors.unified || round == kRounds) return child;
+    // EBUSY: it hands controllers down; ENODEV: it was removed.
+    const int number = child ? 0 : child.error().sys_errno;
+    if (!child && number != EBUSY && number != ENODEV) return child;
+    auto doors = open_process_doors(beside.layout, beside.init.pid);
+    const bool stayed = doors && doors->unified_directory == beside.doors.unified_directory;
+    if (child && (stayed || !doors)) return child;  // without an init it ends by itself
+    if (child) kill_and_reap(child->pidfd.get());
+    if (!doors && doors.error().code == ErrorCode::not_running && !is_live(beside.init))
+      return std::move(doors).error();
+    if (doors) beside.doors = std::move(*doors);
+    ::nanosleep(&kPause, nullptr);
+  }
+}
+
 class LinuxProcesses final : public Processes {
  public:
   explicit LinuxProcesses(const NodeOptions& options)
@@ -143,7 +179,7 @@ class LinuxProcesses final : public Processes {
   Result<CgroupLayout> layout();
   Result<std::vector<sock_filter>> filter(CapabilitySet capabilities, bool own_users);
   Result<ExecOutcome> run_plan(ChildPlan& plan, const ExecSpec& spec, std::uint64_t flags,
-                               int init_pidfd, std::string_view operation,
+                               Beside* beside, std::string_view operation,
                                const std::string& object);
 
   const NodeOptions& options_;
@@ -263,7 +299,10 @@ Result<ProcessRef> LinuxProcesses::spawn(const SpawnSpec& spec) {
     return fail(ErrorCode::already_running, "processes.spawn", spec.label,
                 fmt::format("process {} is its init already", former->pid));
   }
-  TH_ASSIGN(const CgroupLayout layout, this->layout());
+  TH_ASSIGN(CgroupLayout layout, this->layout());
+  // Another program may have taken it away since: then the container's tree would be read-only, or
+  // its limits its own to set.
+  TH_ASSIGN(layout.delegates, ensure_delegation(layout));
   TH_ASSIGN(const CgroupDoors doors, open_group_doors(layout, options_.cgroup_prefix, spec.cgroup));
   ChildPlan plan = plan_container(spec, layout);
   plan.doors = &doors;
@@ -280,7 +319,7 @@ Result<ProcessRef> LinuxProcesses::spawn(const SpawnSpec& spec) {
 }
 
 Result<ExecOutcome> LinuxProcesses::run_plan(ChildPlan& plan, const ExecSpec& spec,
-                                             std::uint64_t flags, int init_pidfd,
+                                             std::uint64_t flags, Beside* beside,
                                              std::string_view operation,
                                              const std::string& object) {
   CapturePipes pipes;
@@ -306,13 +345,14 @@ Result<ExecOutcome> LinuxProcesses::run_plan(ChildPlan& plan, const ExecSpec& sp
     plan.status_fd = status_write.get();
   }
   PidNamespaceGuard guard;
-  if (init_pidfd >= 0) {
-    if (const int number = guard.enter(init_pidfd); number != 0) {
+  if (beside != nullptr) {
+    if (const int number = guard.enter(beside->pidfd); number != 0) {
       const auto code = number == ESRCH ? ErrorCode::not_running : code_of(number);
       return system_error(code, operation, object, number, "cannot enter its PID namespace");
     }
   }
-  auto child = launch(plan, flags, operation, object);
+  auto child = beside != nullptr ? launch_beside(plan, *beside, operation, object)
+                                 : launch(plan, flags, operation, object);
   if (const int number = guard.leave(); number != 0) {
     if (child) kill_and_reap(child->pidfd.get());
     return system_error(operation, object, number, "cannot return to the node's PID namespace");
@@ -361,13 +401,13 @@ Result<ExecOutcome> LinuxProcesses::exec(ProcessRef init, const ExecSpec& spec) 
   TH_TRY(check_exec(kCall, spec, object));
   const UniqueFd init_pidfd = open_process(init);
   if (!init_pidfd) return not_running(kCall, init);
-  TH_ASSIGN(const CgroupLayout layout, this->layout());
-  TH_ASSIGN(const CgroupDoors doors, open_process_doors(layout, init.pid));
-  TH_TRY(check_pids(doors, object));
+  Beside beside{.init = init, .pidfd = init_pidfd.get(), .layout = {}, .doors = {}};
+  TH_ASSIGN(beside.layout, layout());
+  TH_ASSIGN(beside.doors, open_process_doors(beside.layout, init.pid));
+  TH_TRY(check_pids(beside.doors, object));
   TH_ASSIGN(const Confinement confinement, confinement_of(init));
   ChildPlan plan;
   plan.program = make_program(spec.argv, spec.environment, spec.directory);
-  plan.doors = &doors;
   plan.init_pidfd = init_pidfd.get();
   plan.entered_namespaces =
       CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
@@ -380,7 +420,7 @@ Result<ExecOutcome> LinuxProcesses::exec(ProcessRef init, const ExecSpec& spec) 
   if (confinement.filtered) {
     TH_ASSIGN(plan.filter, filter(CapabilitySet{confinement.bounding}, own_users));
   }
-  return run_plan(plan, spec, 0, init_pidfd.get(), kCall, object);
+  return run_plan(plan, spec, 0, &beside, kCall, object);
 }
 
 Result<ExecOutcome> LinuxProcesses::run(const ExecSpec& spec) {
@@ -389,7 +429,7 @@ Result<ExecOutcome> LinuxProcesses::run(const ExecSpec& spec) {
   TH_TRY(check_exec(kCall, spec, object));
   ChildPlan plan;
   plan.program = make_program(spec.argv, spec.environment, spec.directory);
-  return run_plan(plan, spec, 0, -1, kCall, object);
+  return run_plan(plan, spec, 0, nullptr, kCall, object);
 }
 
 Result<ExecOutcome> LinuxProcesses::run_in_root(const std::string& root, const ExecSpec& spec) {
@@ -400,7 +440,7 @@ Result<ExecOutcome> LinuxProcesses::run_in_root(const std::string& root, const E
   if (!S_ISDIR(facts.st_mode)) return system_error(kCall, root, ENOTDIR);
   ChildPlan plan = plan_in_root(root, spec);
   TH_ASSIGN(plan.filter, filter(maintenance_capabilities(), /*own_users=*/false));
-  return run_plan(plan, spec, CLONE_NEWPID, -1, kCall, root);
+  return run_plan(plan, spec, CLONE_NEWPID, nullptr, kCall, root);
 }
 
 Result<ProcessFacts> LinuxProcesses::facts(ProcessRef process) {

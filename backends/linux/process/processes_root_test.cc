@@ -1,6 +1,7 @@
 // Processes on the real kernel, beyond what the contract says for every backend. Root only.
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "backends/linux/cgroup/delegation.h"
+#include "backends/linux/run_tool.h"
 #include "backends/linux/testing/node_fixture.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/clock.h"
@@ -32,6 +35,24 @@ template <typename T>
 T must(Result<T> result) {
   BOOST_REQUIRE_MESSAGE(result, (result ? "" : result.error().message()));
   if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+/// Options of the v2 tree, as the mount table ends its line.
+std::string tree_options() {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);)
+    if (const auto at = line.find(" - cgroup2 "); at != std::string::npos) return line.substr(at);
+  return {};
+}
+
+bool in_first_namespace() {
+  struct stat facts{};
+  return ::stat("/proc/thread-self/ns/cgroup", &facts) == 0 && facts.st_ino == 0xEFFFFFFBU;
+}
+
+boost::test_tools::assertion_result decides_over_the_tree(boost::unit_test::test_unit_id) {
+  const auto layout = detect_cgroup_layout();
+  return layout && layout->kind == CgroupLayoutKind::v2 && in_first_namespace();
 }
 
 std::unique_ptr<TestNode> make_node() {
@@ -153,15 +174,50 @@ BOOST_AUTO_TEST_CASE(the_container_sees_its_own_groups_as_the_top) {
   const bool v1 = ::access("/sys/fs/cgroup/cgroup.controllers", F_OK) != 0;
   const std::string top = v1 ? "/sys/fs/cgroup/systemd" : "/sys/fs/cgroup";
   const std::string make = "mkdir " + top + "/x && rmdir " + top + "/x && echo made";
-  std::ifstream mounts("/proc/self/mountinfo");
-  bool delegates = v1;
-  for (std::string line; std::getline(mounts, line);)
-    delegates = delegates || line.find("nsdelegate") != std::string::npos;
-  if (delegates) {
+  const auto options = v1 ? std::string() : tree_options();
+  if (v1 || options.find("nsdelegate") != std::string::npos) {
     BOOST_TEST(node.output(init, make) == "made");
   } else {
     BOOST_TEST(!node.shell(init, make).status.success());
   }
+}
+
+// Options of the cgroup v2 tree are of the whole machine: who mounts the tree without them takes
+// them from everybody. Only where that can happen: in the machine's first cgroup namespace.
+BOOST_AUTO_TEST_CASE(a_start_gives_the_tree_back_what_another_program_took,
+                     *boost::unit_test::precondition(decides_over_the_tree)) {
+  Node node;
+  const auto before = tree_options();
+  BOOST_REQUIRE(before.find("nsdelegate") != std::string::npos);
+  const std::string place = *node.node / "/tree";
+  BOOST_REQUIRE(::mkdir(place.c_str(), 0755) == 0);
+  BOOST_REQUIRE(::mount("none", place.c_str(), "cgroup2", 0, nullptr) == 0);
+  ::umount(place.c_str());
+  BOOST_REQUIRE(tree_options().find("nsdelegate") == std::string::npos);
+  const auto init = node.start();
+  BOOST_TEST(tree_options() == before);
+  BOOST_TEST(node.output(init, "mkdir /sys/fs/cgroup/x && rmdir /sys/fs/cgroup/x && echo made") ==
+             "made");
+  BOOST_TEST(!node.shell(init, "echo 1 >/sys/fs/cgroup/pids.max").status.success());
+}
+
+BOOST_AUTO_TEST_CASE(a_guarded_program_mounts_the_tree_and_takes_nothing,
+                     *boost::unit_test::precondition(decides_over_the_tree)) {
+  Node node;
+  const auto before = tree_options();
+  const std::string place = *node.node / "/tree";
+  BOOST_REQUIRE(::mkdir(place.c_str(), 0755) == 0);
+  {
+    const auto layout = must(detect_cgroup_layout());
+    const auto guard = must(CgroupMountGuard::enter(layout));
+    must(run_tool_well({"mount", "-t", "cgroup2", "none", place}, "test", place));
+  }
+  // It saw the whole tree, and from the same place as before.
+  BOOST_TEST(::access((place + "/cgroup.subtree_control").c_str(), F_OK) == 0);
+  BOOST_TEST(::access((place + "/memory.max").c_str(), F_OK) != 0);  // the top has no limit
+  BOOST_TEST(::umount(place.c_str()) == 0);
+  BOOST_TEST(tree_options() == before);
+  BOOST_TEST(in_first_namespace());
 }
 
 BOOST_AUTO_TEST_CASE(dangerous_calls_are_refused) {

@@ -97,7 +97,8 @@ class BtrfsStore final : public TreeStore {
     if (!group) TH_TRY(groups.create(number));
     std::optional<std::uint64_t> most;
     if (limit.bytes.value != kUnlimited) most = limit.bytes.value;
-    TH_TRY(groups.set_limit(number, most));
+    // Setting it writes back all that is dirty in the whole file system.
+    if (!group || group->most_referenced != most) TH_TRY(groups.set_limit(number, most));
     return TreeLimit{.bytes = limit.bytes};  // inodes are not counted
   }
 

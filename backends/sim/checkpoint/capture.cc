@@ -40,7 +40,9 @@ CapturedProcess picture(ProcessModel& table, const SimProcess& process, const Si
     const CpuDemand demand = groups.cpu().demand(process.cpu);
     if (demand.work != Duration(0)) captured.demand = demand;  // done: its event is in the inbox
   }
+  captured.missing = process.held_back;
   captured.held = groups.memory().held(process.memory);
+  captured.held -= Bytes{captured.missing * kPageSize};
   captured.oom_adjust = groups.memory().oom_adjust(process.memory);
   if (process.timer.pending()) {
     captured.timer = std::max(process.timer.at - table.node().engine.now(), Duration(0));
@@ -114,6 +116,10 @@ void each_hindrance(ProcessModel& table, std::uint32_t space, std::string_view o
     if (table.is_awaited(process->ref.pid) &&
         hinders(ErrorCode::busy, "was started from outside of the container, and its caller waits for it",
                 "wait until that vzctl exec or enter has ended"))
+      return;
+    if (process->late &&
+        hinders(ErrorCode::busy, "lacks memory that has yet to come from the node that it comes from",
+                "wait until its migration is complete"))
       return;
     if ((process->root.mount != init.root.mount || !below(process->root.inner, init.root.inner)) &&
         hinders(ErrorCode::not_supported, "its root directory lies outside of the container's",

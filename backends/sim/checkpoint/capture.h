@@ -26,7 +26,8 @@ struct CapturedProcess {
   bool stopped = false;
   Duration cpu_used{0};
   std::optional<CpuDemand> demand;
-  Bytes held;
+  Bytes held;                 ///< in the images and their parents
+  std::uint64_t missing = 0;  ///< pages that a lazy dump held back
   std::int32_t oom_adjust = 0;
   std::optional<Duration> timer;  ///< time until it goes off
   std::deque<ProcessEvent> inbox;

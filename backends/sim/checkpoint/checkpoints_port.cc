@@ -4,18 +4,20 @@
 #include "backends/sim/checkpoint/capture.h"
 #include "backends/sim/checkpoint/dirty_pages.h"
 #include "backends/sim/checkpoint/images.h"
+#include "backends/sim/checkpoint/page_exchange.h"
 #include "backends/sim/ports/ports.h"
 
 namespace twinhull::sim {
 namespace {
 
 // What a dump or a restore takes beside the memory, measured with CRIU 4.2 on Linux 6.18: the
-// tool's own start, the namespaces, the network's lock; memory comes back much slower than it goes.
+// tool's own start, the namespaces, the network's lock. Memory comes back faster than it goes: its images
+// are still in the cache.
 constexpr Duration kFixedDump = milliseconds(150);
 constexpr Duration kFixedRestore = milliseconds(130);
 constexpr Duration kFixedPreDump = milliseconds(30);
 constexpr Duration kTask = milliseconds(3);  ///< parasite in, state out; or fork and state in
-constexpr std::uint64_t kRestoreRate = std::uint64_t{256}
+constexpr std::uint64_t kRestoreRate = std::uint64_t{1536}
                                        << 20U;  ///< pages into processes, bytes/s
 constexpr Duration kFreezeBase = milliseconds(1);
 constexpr Duration kFreezeTask = microseconds(100);
@@ -55,19 +57,36 @@ class SimCheckpoints final : public Checkpoints {
   }
   Result<DumpResult> pre_dump(ProcessRef init, const PreDumpSpec& spec) override {
     constexpr std::string_view kCall = "checkpoints.pre_dump";
-    return write(kCall, init, spec.images, spec.parent, nullptr);
+    return write(kCall, init, spec.images, spec.parent, nullptr, spec.durable);
   }
   Result<DumpResult> dump(ProcessRef init, const DumpSpec& spec) override {
     constexpr std::string_view kCall = "checkpoints.dump";
-    return write(kCall, init, spec.images, spec.parent, &spec);
+    TH_TRY(gate_.enter(kCall, spec.images));
+    if (spec.lazy) {
+      TH_TRY(require_lazy_pages(kCall, spec.images));
+      if (spec.after != AfterDump::stay_frozen) {
+        return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                    "memory can be held back only by processes that stay frozen");
+      }
+    }
+    return write(kCall, init, spec.images, spec.parent, &spec, spec.durable);
   }
+
+  Result<SentDump> dump_over(ProcessRef init, const DumpSpec& spec, Channel& channel,
+                             const TransferOptions& how) override;
 
   Result<RestoreResult> restore(const RestoreSpec& spec) override {
     constexpr std::string_view kCall = "checkpoints.restore";
     TH_TRY(gate_.enter(kCall, spec.label));
+    if (spec.lazy) TH_TRY(require_lazy_pages(kCall, spec.label));
     const Instant begun = node().engine.now();
     TH_TRY(check_target(spec));
     TH_ASSIGN(const Inventory inventory, read_inventory(node(), spec.images, kCall));
+    if (inventory.lazy != spec.lazy) {
+      return fail(ErrorCode::invalid_argument, kCall, spec.images,
+                  spec.lazy ? "the images are of a dump that held no memory back"
+                            : "the images are of a lazy dump: memory is missing in them");
+    }
     TH_ASSIGN(const std::string text, read_state(node(), spec.images, inventory));
     TH_ASSIGN(CapturedContainer state, parse_state(text, spec.images));
     const auto tasks = static_cast<std::int64_t>(state.processes.size());
@@ -85,7 +104,34 @@ class SimCheckpoints final : public Checkpoints {
     return RestoreResult{*init, inventory.total, node().engine.now() - begun};
   }
 
+  Result<PagesMoved> give_pages(ProcessRef init, Channel& channel) override {
+    return sim::give_pages(gate_, init, channel);
+  }
+  Result<PagesMoved> take_pages(ProcessRef init, Channel& channel) override {
+    return sim::take_pages(gate_, init, channel);
+  }
+  Result<Effect> drop_pages(ProcessRef init) override {
+    constexpr std::string_view kCall = "checkpoints.drop_pages";
+    TH_TRY(gate_.enter(kCall, std::to_string(init.pid)));
+    TH_ASSIGN(const SimProcess* first, first_process(kCall, init));
+    if (!table().space(first->space)->holds_back) return Effect::none;
+    hold_back_nothing(table(), first->space);
+    node().engine.note(kCall, {node().index, static_cast<std::uint64_t>(init.pid)});
+    return Effect::changed;
+  }
+  Result<bool> lacks_pages(ProcessRef init) override {
+    constexpr std::string_view kCall = "checkpoints.lacks_pages";
+    TH_TRY(gate_.enter(kCall, std::to_string(init.pid)));
+    TH_ASSIGN(const SimProcess* first, first_process(kCall, init));
+    return table().lacks(first->space);
+  }
+
  private:
+  Status require_lazy_pages(std::string_view call, const std::string& object) const {
+    if (node().spec.lazy_pages) return {};
+    return fail(ErrorCode::not_supported, call, object, "this node has no lazy pages")
+        .with_hint("copy all of the memory before the processes go on");
+  }
   [[nodiscard]] Node& node() const { return gate_.node(); }
   [[nodiscard]] ProcessModel& table() const { return processes_of(gate_.node()); }
 
@@ -131,12 +177,45 @@ class SimCheckpoints final : public Checkpoints {
     return pages;
   }
 
+  /// A dump, or without `spec` a pre-dump, whose processes stand still.
+  struct Writing {
+    std::string_view call;
+    std::string images;
+    const DumpSpec* spec = nullptr;
+    std::uint32_t space = 0;
+    std::string group{};
+    bool was_frozen = false;
+    Instant begun{};
+    DumpResult result{};
+    std::string state{};
+    Inventory inventory{};
+    Duration left{0};  ///< until the images are there
+  };
+
+  /// Writes as long as it is let, and says how much there will be.
+  class Author;
+
   /// A dump, or without `dump` a pre-dump.
   Result<DumpResult> write(std::string_view call, ProcessRef init, const std::string& images,
-                           const std::string& parent, const DumpSpec* dump) {
+                           const std::string& parent, const DumpSpec* dump, bool durable) {
+    TH_ASSIGN(Writing writing, begin(call, init, images, parent, dump));
+    Status done = gate_.work(writing.left, call, images);
+    if (done) done = put(writing);
+    if (done) return conclude(writing, init, durable);
+    take_back(writing, done.error());
+    return std::move(done).error();
+  }
+
+  /// Checks, freezes, and has the state of that moment.
+  Result<Writing> begin(std::string_view call, ProcessRef init, const std::string& images,
+                        const std::string& parent, const DumpSpec* dump) {
     TH_TRY(gate_.enter(call, images));
     TH_ASSIGN(const SimProcess* first, first_process(call, init));
     TH_TRY(check_empty(node(), images, call));
+    if (table().space(first->space)->holds_back) {
+      return fail(ErrorCode::busy, call, images, "an earlier lazy dump of it still holds memory back")
+          .with_hint("give that away, or drop it");
+    }
     if (!parent.empty()) {
       TH_ASSIGN(const Inventory before, read_inventory(node(), parent, call));
       if (before.whole || !first->watch ||
@@ -145,31 +224,37 @@ class SimCheckpoints final : public Checkpoints {
                     "these are not the images of the latest pre-dump of this container");
       }
     }
-    const std::uint32_t space = first->space;
-    const std::string group = first->cgroup;
-    TH_TRY(find_hindrance(table(), space, dump == nullptr ? ends_of(space) : dump->devices, call));
+    Writing writing{.call = call, .images = images, .spec = dump};
+    writing.space = first->space;
+    writing.group = first->cgroup;
+    TH_TRY(find_hindrance(table(), writing.space,
+                          dump == nullptr ? ends_of(writing.space) : dump->devices, call));
+    writing.was_frozen = table().cgroups().frozen(writing.group);
+    writing.begun = node().engine.now();
+    hold(writing.space, writing.group, true);
+    const Status captured = freeze_and_capture(writing, parent);
+    if (captured) return writing;
+    take_back(writing, captured.error());
+    return captured.error();
+  }
 
-    CgroupModel& groups = table().cgroups();
-    const bool was_frozen = groups.frozen(group);
-    const Instant begun = node().engine.now();
-    hold(space, group, true);
-    auto result = freeze_and_write(call, space, images, parent, dump);
+  /// After an error: as before.
+  void take_back(const Writing& writing, const Error& error) const {
     // Nobody is left to let go when the command was killed or the power went.
-    if (!result && result.error().code == ErrorCode::node_down) return result;
-    if (!result) {
-      hold(space, group, was_frozen);
-      return result;
-    }
-    result->frozen = node().engine.now() - begun - result->freezing;
-    if (dump != nullptr && dump->after == AfterDump::kill) {
-      TH_TRY(make_durable(call, images, *result));
-      node().engine.note(call, images, {node().index, result->written.value});
-      table().kill(init.pid, 9);
-      return result;
-    }
-    hold(space, group, was_frozen || (dump != nullptr && dump->after == AfterDump::stay_frozen));
-    TH_TRY(make_durable(call, images, *result));
-    node().engine.note(call, images, {node().index, result->written.value});
+    if (error.code == ErrorCode::node_down) return;
+    if (table().space(writing.space) != nullptr) hold_back_nothing(table(), writing.space);
+    hold(writing.space, writing.group, writing.was_frozen);
+  }
+
+  Result<DumpResult> conclude(Writing& writing, ProcessRef init, bool durable) {
+    DumpResult& result = writing.result;
+    const AfterDump after = writing.spec != nullptr ? writing.spec->after : AfterDump::run;
+    result.frozen = node().engine.now() - writing.begun - result.freezing;
+    if (after != AfterDump::kill)
+      hold(writing.space, writing.group, writing.was_frozen || after == AfterDump::stay_frozen);
+    if (durable) TH_TRY(make_durable(writing.call, writing.images, result));
+    node().engine.note(writing.call, writing.images, {node().index, result.written.value});
+    if (after == AfterDump::kill) table().kill(init.pid, 9);
     return result;
   }
 
@@ -191,38 +276,51 @@ class SimCheckpoints final : public Checkpoints {
     return ends;
   }
 
-  Result<DumpResult> freeze_and_write(std::string_view call, std::uint32_t space,
-                                      const std::string& images, const std::string& parent,
-                                      const DumpSpec* dump) {
-    DumpResult result;
+  Status freeze_and_capture(Writing& writing, const std::string& parent) {
+    const std::string_view call = writing.call;
+    const std::string& images = writing.images;
+    const std::uint32_t space = writing.space;
+    const DumpSpec* const dump = writing.spec;
+    DumpResult& result = writing.result;
     const std::vector<SimProcess*> members = table().members(space);
     result.tasks = static_cast<std::uint32_t>(members.size());
     result.freezing = kFreezeBase + result.tasks * kFreezeTask;
     TH_TRY(gate_.work(result.freezing, call, images));
     if (table().space(space) == nullptr) return gone(call, images);
-    for (const SimProcess* process : table().members(space)) {
+    const bool lazy = dump != nullptr && dump->lazy;
+    Pages held_back;
+    for (SimProcess* process : table().members(space)) {
       const Count pages = count(*process, !parent.empty());
+      // What the next instructions need goes along; the rest waits here.
+      const std::uint64_t at_once = lazy ? std::min(pages.changed, kAlwaysDirty) : pages.changed;
+      process->held_back = pages.changed - at_once;
       result.scanned += Pages{pages.total};
-      result.written += Pages{pages.changed};
+      result.written += Pages{at_once};
+      held_back += Pages{process->held_back};
     }
-    result.skipped = result.scanned - result.written;
-    const std::string state = dump == nullptr ? std::string() : capture_state(table(), space);
-    Inventory inventory;
+    if (lazy) table().space(space)->holds_back = true;
+    result.skipped = result.scanned - result.written - held_back;
+    writing.state = dump == nullptr ? std::string() : capture_state(table(), space);
+    Inventory& inventory = writing.inventory;
     inventory.whole = dump != nullptr;
     inventory.parent = parent.substr(parent.rfind('/') + 1);
     inventory.written = result.written;
-    inventory.total = result.scanned;
-    inventory.core = state.size();
-    inventory.digest = hash_text(state);
+    inventory.lazy = lazy;
+    inventory.total = result.scanned - held_back;
+    inventory.core = writing.state.size();
+    inventory.digest = hash_text(writing.state);
     result.images = image_size(inventory);
-    Duration time = at_rate(to_bytes(result.scanned), kScanRate) + result.tasks * kTask;
-    time +=
+    writing.left = at_rate(to_bytes(result.scanned), kScanRate) + result.tasks * kTask;
+    writing.left +=
         dump == nullptr ? kFixedPreDump : kFixedDump + at_rate(to_bytes(result.written), kCopyRate);
-    TH_TRY(gate_.work(time, call, images));
-    if (table().space(space) == nullptr) return gone(call, images);
-    if (dump == nullptr) watch(space);
-    TH_TRY(write_images(node(), images, state, inventory));
-    return result;
+    return {};
+  }
+
+  /// Its time is over: the images are there.
+  Status put(const Writing& writing) const {
+    if (table().space(writing.space) == nullptr) return gone(writing.call, writing.images);
+    if (writing.spec == nullptr) watch(writing.space);
+    return write_images(node(), writing.images, writing.state, writing.inventory);
   }
 
   static Error gone(std::string_view call, const std::string& images) {
@@ -245,6 +343,83 @@ class SimCheckpoints final : public Checkpoints {
 
   NodeGate gate_;
 };
+
+class SimCheckpoints::Author final : public TreeAuthor {
+ public:
+  Author(SimCheckpoints& port, ProcessRef init, const DumpSpec& spec, const TransferOptions& how)
+      : port_(port), init_(init), spec_(spec), how_(how) {}
+
+  Result<bool> go_on(Duration at_most) override {
+    if (!failure_ && !complete_) {
+      if (const Status written = step(at_most); !written) failure_ = written.error();
+    }
+    if (failure_) return *failure_;
+    return complete_;
+  }
+  [[nodiscard]] bool only_grows(const std::string& name) const override { return name == "pages.img"; }
+  [[nodiscard]] Bytes expected() const override {
+    return writing ? image_size(writing->inventory) : Bytes{};
+  }
+
+  /// A dump that has begun ends, whoever looks at its images.
+  void end() {
+    while (writing && !complete_ && !failure_) static_cast<void>(go_on(seconds(1)));
+  }
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
+  std::optional<Writing> writing;
+
+ private:
+  Status step(Duration at_most) {
+    constexpr std::string_view kCall = "checkpoints.dump_over";
+    if (!writing) {
+      if (spec_.lazy || spec_.after == AfterDump::kill) {
+        return fail(ErrorCode::invalid_argument, kCall, spec_.images,
+                    "what is sent while it is written is the memory of processes that are not ended");
+      }
+      if (how_.author != nullptr || how_.changing || how_.update || !how_.hollow.empty()) {
+        return fail(ErrorCode::invalid_argument, kCall, spec_.images,
+                    "images are sent as they are: rate, compression and durability can be chosen");
+      }
+      TH_ASSIGN(writing, port_.begin(kCall, init_, spec_.images, spec_.parent, &spec_));
+      return {};
+    }
+    const Duration now = std::min(at_most, writing->left);
+    TH_TRY(port_.gate_.work(now, kCall, spec_.images));
+    writing->left -= now;
+    if (writing->left > Duration(0)) return {};
+    TH_TRY(port_.put(*writing));
+    complete_ = true;
+    return {};
+  }
+
+  SimCheckpoints& port_;
+  const ProcessRef init_;
+  const DumpSpec& spec_;
+  const TransferOptions& how_;
+  bool complete_ = false;
+  std::optional<Error> failure_;
+};
+
+Result<SentDump> SimCheckpoints::dump_over(ProcessRef init, const DumpSpec& spec, Channel& channel,
+                                           const TransferOptions& how) {
+  TH_TRY(gate_.enter("checkpoints.dump_over", spec.images));
+  Author author(*this, init, spec, how);
+  TransferOptions options;
+  options.rate = how.rate;
+  options.compress = how.compress;
+  options.durable = how.durable;
+  options.author = &author;
+  const auto sent = channel.send_tree(spec.images, options);
+  author.end();
+  if (author.failure() || !sent) {
+    Error error = author.failure() ? *author.failure() : sent.error();
+    if (author.writing) take_back(*author.writing, error);
+    return error;
+  }
+  TH_ASSIGN(const DumpResult dumped, conclude(*author.writing, init, spec.durable));
+  return SentDump{dumped, *sent};
+}
 
 }  // namespace
 

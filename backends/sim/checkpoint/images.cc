@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <sstream>
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
 
 #include "backends/sim/files/file_ops.h"
 
 namespace twinhull::sim {
 namespace {
 
-constexpr std::string_view kMagic = "twinhull-images-1";
+constexpr std::string_view kMagic = "twinhull-images-2";
 constexpr int kMostParents = 1000;
 constexpr std::uint64_t kMostState = std::uint64_t{1} << 30U;
 
@@ -20,22 +23,34 @@ Error damaged(std::string_view operation, const std::string& path, const std::st
 
 std::string inventory_text(const Inventory& inventory) {
   return fmt::format("{} {} {} {} {} {:016x} {} end\n", kMagic,
-                     inventory.whole ? "whole" : "memory", inventory.written.value,
+                     !inventory.whole ? "memory" : inventory.lazy ? "lazy" : "whole", inventory.written.value,
                      inventory.total.value, inventory.core, inventory.digest,
                      inventory.parent.empty() ? "-" : inventory.parent);
 }
 
-std::optional<Inventory> parse_inventory(const std::string& text) {
-  std::istringstream words(text);
-  std::string magic, kind, end;
-  Inventory inventory;
-  words >> magic >> kind >> inventory.written.value >> inventory.total.value >> inventory.core >>
-      std::hex >> inventory.digest >> inventory.parent >> end;
-  inventory.whole = kind == "whole";
-  if (inventory.parent == "-") inventory.parent.clear();
-  if (!words || magic != kMagic || end != "end" || text != inventory_text(inventory)) {
-    return std::nullopt;
+std::optional<Inventory> parse_inventory(std::string_view text) {
+  // What inventory_text() would write again, and nothing else, is an inventory.
+  std::array<std::string_view, 8> words;
+  std::string_view rest = text;
+  for (std::string_view& word : words) {
+    const std::size_t end = std::min(rest.find_first_of(" \n"), rest.size());
+    word = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
   }
+  const auto number = [](std::string_view word, int base) {
+    std::uint64_t value = 0;
+    std::from_chars(word.data(), word.data() + word.size(), value, base);
+    return value;
+  };
+  Inventory inventory;
+  inventory.lazy = words[1] == "lazy";
+  inventory.whole = inventory.lazy || words[1] == "whole";
+  inventory.written = {number(words[2], 10)};
+  inventory.total = {number(words[3], 10)};
+  inventory.core = number(words[4], 10);
+  inventory.digest = number(words[5], 16);
+  if (words[6] != "-") inventory.parent = words[6];
+  if (text != inventory_text(inventory)) return std::nullopt;
   return inventory;
 }
 

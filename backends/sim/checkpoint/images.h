@@ -14,8 +14,9 @@ namespace twinhull::sim {
 /// What inventory.img says.
 struct Inventory {
   bool whole = true;   ///< false: of a pre-dump, memory only
+  bool lazy = false;   ///< memory was held back (DumpSpec::lazy)
   std::string parent;  ///< name of the directory beside this one that holds the other pages
-  Pages written, total;
+  Pages written, total;  ///< here, and with the parents; without what was held back
   std::uint64_t core = 0;  ///< size and digest of core.img
   std::uint64_t digest = 0;
 };

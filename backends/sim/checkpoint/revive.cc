@@ -134,6 +134,7 @@ Status revive_process(ProcessModel& table, const RestoreSpec& spec, const FileRo
   relocation.pids[captured.pid] = process.ref.pid;
   process.stopped = captured.stopped;
   process.cpu_before = captured.cpu_used;
+  table.lack(process, captured.missing);
   if (captured.threads > 1) {
     TH_TRY(table.cgroups().may_fork(run.cgroup, captured.threads - 1));
     table.cgroups().change_tasks(run.cgroup, captured.threads - 1);

@@ -23,7 +23,8 @@ template <typename Archive>
 void serialize(Archive& archive, CapturedProcess& process) {
   archive(process.pid, process.parent, process.inner_pid, process.group, process.root,
           process.directory, process.environment, process.argv, process.threads, process.depth,
-          process.stopped, process.cpu_used, process.demand, process.held, process.oom_adjust,
+          process.stopped, process.cpu_used, process.demand, process.held, process.missing,
+          process.oom_adjust,
           process.timer, process.inbox, process.streams, process.kind);
 }
 template <typename Archive>

@@ -38,8 +38,8 @@ void CpuTree::set_quota(CpuGroupId id, std::optional<CpuQuota> quota) {
   settle(group);
   group.quota = quota;
   group.anchor = now_;
-  group.counting = group.throttled = false;
-  group.throttle_rate = 0;
+  group.counting = false;
+  group.throttled = group.throttle_rate = 0;
   mark(group);
 }
 
@@ -159,8 +159,8 @@ void CpuTree::settle(Group& group) const {
     const auto boundaries = static_cast<std::uint64_t>((now_ - group.anchor) / period -
                                                        (from - group.anchor) / period);
     group.periods += boundaries;
-    if (group.throttled) {
-      group.throttled_periods += boundaries;
+    if (group.throttled > 0) {
+      group.throttled_periods.add(group.throttled, boundaries);
       group.throttled_time.add(group.throttle_rate, length);
     }
   }
@@ -201,8 +201,8 @@ void CpuTree::set_rate(CpuTaskId id, Task& task, std::uint64_t rate) {
 /// Everything in the group gets no CPU.
 void CpuTree::rest(Group& group) {
   set_rate(group, 0);
-  group.counting = group.throttled = group.known = false;
-  group.throttle_rate = 0;
+  group.counting = group.known = false;
+  group.throttled = group.throttle_rate = 0;
   for (const auto& [id, task] : group.tasks) set_rate(id, *task, 0);
   for (CpuGroupId id : group.children) {
     Group& child = groups_.at(id);
@@ -234,18 +234,18 @@ void CpuTree::update_active(Group& changed) {
 void CpuTree::advance(Instant now) {
   const std::int64_t to = now.time_since_epoch().count();
   if (to <= now_) return;
-  if (dirty_) solve();
+  sharpen();
   now_ = to;
 }
 
 std::optional<Instant> CpuTree::next_done() {
-  if (dirty_) solve();
+  update();
   if (due_.empty()) return std::nullopt;
   return Instant(Duration(std::max(due_.begin()->first, now_)));
 }
 
 std::vector<CpuTaskId> CpuTree::take_done() {
-  if (dirty_) solve();
+  update();
   std::vector<CpuTaskId> done;
   while (!due_.empty() && due_.begin()->first <= now_) {
     const CpuTaskId id = due_.begin()->second;
@@ -264,24 +264,24 @@ std::vector<CpuTaskId> CpuTree::take_done() {
 }
 
 CpuSample CpuTree::sample(CpuGroupId id) {
-  if (dirty_) solve();
+  update();
   Group& group = groups_.at(id);
   settle(group);
-  return {group.used.time(), group.periods, group.throttled_periods, group.throttled_time.time()};
+  return {group.used.time(), group.periods, group.throttled_periods.whole, group.throttled_time.time()};
 }
 
 CpuRate CpuTree::rate_of(CpuGroupId group) {
-  if (dirty_) solve();
+  sharpen();
   return {at(group).rate};
 }
 
 CpuRate CpuTree::task_rate(CpuTaskId task) {
-  if (dirty_) solve();
+  sharpen();
   return {tasks_.at(task).rate};
 }
 
 CpuMeter CpuTree::delivered() {
-  if (dirty_) solve();
+  update();
   Group& root = groups_.at(kRootCpuGroup);
   settle(root);
   return root.used;
@@ -302,6 +302,7 @@ std::uint64_t CpuTree::runnable_threads() const {
 
 CpuTree::CpuTree(const CpuTree& other)
     : cpus_(other.cpus_), now_(other.now_), dirty_(other.dirty_), all_stale_(other.all_stale_),
+      loaded_(other.loaded_), playing_(other.playing_), play_due_(other.play_due_),
       groups_(other.groups_), tasks_(other.tasks_), due_(other.due_), next_group_(other.next_group_),
       next_task_(other.next_task_) {
   link();
@@ -309,7 +310,7 @@ CpuTree::CpuTree(const CpuTree& other)
 
 void CpuTree::relink() {
   link();
-  all_stale_ = true;
+  all_stale_ = loaded_ = true;
 }
 
 /// Groups and tasks point at each other, in this tree.

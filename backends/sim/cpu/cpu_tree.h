@@ -34,7 +34,8 @@ struct CpuDemand {
 /// a task thread counts as a group of weight 1024.
 ///
 /// Rates are computed when somebody looks (`next_done`, `rate_of`): many changes at one instant
-/// cost one solve. A solve visits what changed and, where members of a group compete, its members:
+/// cost one solve. Where few groups compete and one has a limit, its queues are played (queue_play.h):
+/// who stands still when is no matter of constant rates. Otherwise a solve visits what changed and, where members of a group compete, its members:
 /// with CPU over, one change costs O(depth × log n); with none over it moves the rates of all that
 /// compete, O(n log n). CPU sets anywhere in the tree cost a whole solve. Ordinary integers only.
 class CpuTree {
@@ -119,6 +120,11 @@ class CpuTree {
     std::uint64_t threads = 0;
     bool operator==(const Sums&) const = default;
   };
+  /// What a play of the queues says that a group gets, see cpu_tree_play.cc.
+  struct Aim {
+    std::uint64_t rate = 0;
+    std::uint64_t throttled = 0, throttle_rate = 0;  ///< as in the group
+  };
   struct Group {
     CpuGroupId parent = 0;
     std::uint64_t weight = 1024;
@@ -134,9 +140,10 @@ class CpuTree {
     CpuMeter used;
     std::int64_t anchor = 0;          ///< a period starts here
     bool counting = false;            ///< runnable under a quota: periods pass
-    bool throttled = false;
+    std::uint64_t throttled = 0;      ///< part of the periods at whose end somebody waits, billionths
     std::uint64_t throttle_rate = 0;  ///< queue time standing still per time, billionths
-    std::uint64_t periods = 0, throttled_periods = 0;
+    std::uint64_t periods = 0;
+    CpuMeter throttled_periods;
     CpuMeter throttled_time;
     std::uint64_t bound = 0;          ///< rate that it takes at most
     std::uint64_t wanted = 0;         ///< the same without its own quota
@@ -155,6 +162,7 @@ class CpuTree {
     /// As `throttle_rate`, when limits inside tell when the pool is empty and who waits for it then.
     std::optional<std::uint64_t> played;
     std::uint64_t amount = 0, running = 0;  ///< distributed in it
+    Aim aim;
     template <typename Archive>
     void save(Archive& archive) const;
     template <typename Archive>
@@ -177,6 +185,7 @@ class CpuTree {
       archive(group, threads, each, finite, stopped, done, goal, since, rate, used, due);
     }
     Group* up = nullptr;              ///< of `group`; not saved
+    std::uint64_t aim = 0;            ///< rate that a play gave it; not saved
   };
   struct Level;
 
@@ -192,7 +201,12 @@ class CpuTree {
   /// The whole tree: for changes that reach beyond what mark() tells.
   void mark_all() { dirty_ = all_stale_ = true; }
 
+  void update() {
+    if (dirty_ || loaded_) solve();
+  }
+  void sharpen();
   void solve();
+  void hand_down(bool all);
   static Sums sums_of(const Group& group) { return {group.bound, group.wanted, group.threads}; }
   static void count(Group& group, const CpuMask& mask);
   static void recount(Group& parent, Group& child, const Sums& now);
@@ -214,6 +228,8 @@ class CpuTree {
   static bool is_throttled(const Group& group, std::uint64_t given);
   [[nodiscard]] std::vector<std::uint64_t> standing(const Level& level, std::uint64_t running,
                                                     const std::vector<std::uint64_t>& room) const;
+  [[nodiscard]] bool should_play() const;
+  void play();
   static CpuMask used_mask(const Group& group, const CpuMask& outer);
   static bool mixed_masks(const Group& group, const CpuMask& outer);
   [[nodiscard]] Status check_sums() const;
@@ -222,6 +238,10 @@ class CpuTree {
   std::int64_t now_ = 0;
   bool dirty_ = false;
   bool all_stale_ = true;
+  // Not saved: a loaded tree is solved anew.
+  bool loaded_ = false;
+  bool playing_ = false;   ///< the rates follow a play of the queues
+  bool play_due_ = false;  ///< they will, as soon as time goes on
   std::size_t masked_ = 0;  ///< groups with CPUs of their own
   std::map<CpuGroupId, Group> groups_;
   std::map<CpuTaskId, Task> tasks_;

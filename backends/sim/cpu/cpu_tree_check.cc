@@ -37,7 +37,7 @@ Status CpuTree::check_sums() const {
 }
 
 Status CpuTree::check() {
-  if (dirty_) solve();
+  sharpen();
   TH_TRY(check_sums());
   std::uint64_t idle = std::uint64_t{cpus_} * kOneCpu;
   if (at(kRootCpuGroup).rate > idle) return broken("more CPU is given than the node has");

@@ -35,6 +35,10 @@ std::uint64_t stood(std::uint64_t speed, std::uint64_t bound) {
   return static_cast<std::uint64_t>(static_cast<UInt128>(kOneCpu) * (speed - bound) / speed);
 }
 
+/// Weight of one who had the rate `aim` in a play: who had all that he may is not to lose of it because
+/// the others' samples do not add up.
+std::uint64_t pull_of(std::uint64_t aim, std::uint64_t bound) { return aim < bound ? aim : 2 * aim; }
+
 /// Adds what rounding left to those that are below their bounds.
 void add_left(std::uint64_t left, std::vector<Share>& shares) {
   std::vector<Share> rest = shares;
@@ -93,6 +97,9 @@ void CpuTree::count(Group& group, const CpuMask& mask) {
   group.wanted = static_cast<std::uint64_t>(
       sum <= kOneCpu ? sum : std::min(sum, static_cast<UInt128>(mask.count()) * kOneCpu));
   group.bound = group.quota ? std::min(group.wanted, quota_rate(*group.quota)) : group.wanted;
+  // Who gets less than he wants owes the rest: he is always runnable.
+  if (group.bound < group.wanted)
+    group.wanted = std::min<std::uint64_t>(group.threads, mask.count()) * kOneCpu;
 }
 
 /// What the parent counts of the child is `now`.
@@ -129,7 +136,6 @@ void CpuTree::refresh_all(Group& group, const CpuMask& outer) {
 // --- what everybody gets, from the root down -----------------------------------------------------
 
 void CpuTree::solve() {
-  dirty_ = false;
   const CpuMask mask = CpuMask::first(cpus_);
   const bool all = all_stale_ || masked_ > 0;
   Group& root = groups_.at(kRootCpuGroup);
@@ -138,9 +144,27 @@ void CpuTree::solve() {
   } else {
     refresh(root, mask);
   }
-  const std::uint64_t whole = std::uint64_t{cpus_} * kOneCpu;
+  const bool played = playing_;
+  dirty_ = loaded_ = playing_ = false;
+  hand_down(all || played);
+  play_due_ = should_play();
+}
+
+/// Rates as exact as they get: only states that last are worth a play. It changes no task's end, because it
+/// is for tasks without one.
+void CpuTree::sharpen() {
+  update();
+  if (!play_due_) return;
+  play_due_ = false;
+  play();
+  playing_ = true;
+  hand_down(true);
+}
+
+void CpuTree::hand_down(bool all) {
+  Group& root = groups_.at(kRootCpuGroup);
   std::uint64_t given = 0;
-  distribute(root, root.bound, whole, mask, all);
+  distribute(root, root.bound, std::uint64_t{cpus_} * kOneCpu, CpuMask::first(cpus_), all);
   if (root.roomy) {
     given = root.bound;
   } else {
@@ -181,14 +205,16 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
     for (const auto& [id, task] : group.tasks) {
       if (task->runnable()) {
         level.tasks.emplace_back(id, task);
-        level.shares.push_back({1024 * std::uint64_t{task->threads}, task->bound(), 0});
+        const std::uint64_t weight = 1024 * std::uint64_t{task->threads};
+        level.shares.push_back({playing_ ? pull_of(task->aim, task->bound()) : weight, task->bound(), 0});
       } else if (task->rate > 0) {
         set_rate(id, *task, 0);
       }
     }
     for (const auto& [id, child] : group.active) {
       level.children.push_back(child);
-      level.shares.push_back({child->weight, child->bound, 0});
+      const std::uint64_t weight = playing_ ? pull_of(child->aim.rate, child->bound) : child->weight;
+      level.shares.push_back({weight, child->bound, 0});
     }
     std::vector<std::uint64_t> room;
     if (by_cpu) {
@@ -212,6 +238,8 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
       affinity_fill(room, level.takers);
       for (std::size_t i = 0; i < level.shares.size(); ++i)
         level.shares[i].given = level.takers[i].share.given;
+    } else if (playing_) {
+      water_fill(amount, level.shares);
     } else if (!share_ticks(group, level, amount, running, mask.count()) &&
                !share_by_race(group, level, amount, running, mask)) {
       share(level, amount, running);
@@ -221,7 +249,7 @@ void CpuTree::distribute(Group& group, std::uint64_t amount, std::uint64_t runni
       std::uint64_t waiting = 0;
       for (const auto& [id, task] : level.tasks) waiting += task->threads;
       for (const Group* child : level.children)
-        if (!child->throttled) waiting += child->threads;
+        if (child->throttled == 0) waiting += child->threads;
       group.played = (kOneCpu - *level.emptied) * std::min<std::uint64_t>(waiting, mask.count());
     }
   }
@@ -259,28 +287,32 @@ void CpuTree::share(Level& level, std::uint64_t amount, std::uint64_t running) {
   add_left(left, shares);
 }
 
-/// Members with quotas of their own in a throttled group: they have all of that which they can use
-/// before the group's pool is empty. False: it is not so here, nothing was done.
+/// Members of a throttled group that stop at a quota of their own, or at what they want: they have all of
+/// that which they can use before the group's pool is empty. False: it is not so here, nothing was done.
 bool CpuTree::share_by_race(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
                             const CpuMask& mask) {
-  const auto limited = [](const Group* child) {
-    return child->bound < child->wanted || child->inside.bound < child->inside.wanted;
+  const std::uint64_t most = mask.count() * kOneCpu;
+  const auto speed_of = [&](std::uint64_t threads) { return std::min(threads, most / kOneCpu) * kOneCpu; };
+  const auto stops = [&](const Group* child) {
+    return child->bound < speed_of(child->threads) || child->inside.bound < child->inside.wanted;
   };
+  const auto sleeps = [](const auto& entry) { return entry.second->each < kOneCpu; };
   if (running <= amount || !is_throttled(group, amount) ||
-      std::none_of(level.children.begin(), level.children.end(), limited))
+      (std::none_of(level.children.begin(), level.children.end(), stops) &&
+       std::none_of(level.tasks.begin(), level.tasks.end(), sleeps)))
     return false;
   const std::size_t first = level.tasks.size();
   const auto period = static_cast<std::uint64_t>(group.quota->period.count());
-  const std::uint64_t most = mask.count() * kOneCpu;
   std::vector<PoolMember> members;
   members.reserve(level.shares.size());
-  for (const Share& share : level.shares) members.push_back({share.weight, share.bound, share.bound});
+  for (std::size_t i = 0; i < level.shares.size(); ++i) {  // who was late catches up at full speed
+    const std::uint64_t threads =
+        i < first ? level.tasks[i].second->threads : level.children[i - first]->threads;
+    members.push_back({level.shares[i].weight, speed_of(threads), level.shares[i].bound});
+  }
   bool refills = false;
   for (std::size_t i = 0; i < level.children.size(); ++i) {
     const Group& child = *level.children[i];
-    UInt128 speed = child.inside.wanted;  // while its pool, and those inside, last
-    for (const auto& [id, task] : child.tasks) speed += task->bound();
-    members[first + i].speed = static_cast<std::uint64_t>(std::min<UInt128>(speed, most));
     refills = refills || (child.quota && child.quota->period < group.quota->period);
   }
   level.emptied = share_pool(amount, running, members);
@@ -321,7 +353,7 @@ bool CpuTree::share_by_race(const Group& group, Level& level, std::uint64_t amou
   return true;
 }
 
-/// Members that are always busy share a throttled group's pool on one CPU as its queue does: tick by
+/// Members that always wait for more share a throttled group's pool on one CPU as its queue does: tick by
 /// tick. False: it is not so here, nothing was done.
 bool CpuTree::share_ticks(const Group& group, Level& level, std::uint64_t amount, std::uint64_t running,
                           std::uint64_t cpus) {
@@ -330,25 +362,28 @@ bool CpuTree::share_ticks(const Group& group, Level& level, std::uint64_t amount
   if (cpus != 1 || running <= amount || level.shares.size() < 2 || !is_throttled(group, amount)) return false;
   std::vector<std::uint64_t> weights;
   for (const auto& [id, task] : level.tasks) {
-    if (task->each < kOneCpu || task->threads > kMostMembers) return false;
+    if (task->threads > kMostMembers) return false;
     weights.insert(weights.end(), task->threads, 1024);
   }
   for (const Group* child : level.children) {
-    if (child->wanted < kOneCpu || child->quota) return false;
+    if (child->quota) return false;
     weights.push_back(child->weight);
   }
   if (weights.size() > kMostMembers) return false;
   const auto pool = static_cast<std::uint64_t>(group.quota->quota.count());
   const std::vector<std::uint64_t> had = share_by_ticks(pool, weights);
   std::uint64_t left = amount;
-  for (std::size_t i = 0, at = 0; i < level.shares.size(); ++i) {
+  std::vector<Share> shares = level.shares;
+  for (std::size_t i = 0, at = 0; i < shares.size(); ++i) {
     std::uint64_t sum = 0;
     for (std::uint64_t n = i < level.tasks.size() ? level.tasks[i].second->threads : 1; n > 0; --n)
       sum += had[at++];
-    level.shares[i].given = std::min(left, static_cast<std::uint64_t>(static_cast<UInt128>(amount) * sum / pool));
-    left -= level.shares[i].given;
+    shares[i].given = std::min(left, static_cast<std::uint64_t>(static_cast<UInt128>(amount) * sum / pool));
+    if (shares[i].given > shares[i].bound) return false;  // it has all that it wants
+    left -= shares[i].given;
   }
-  level.shares.front().given += left;  // what rounding left
+  add_left(left, shares);  // what rounding left
+  level.shares = std::move(shares);
   return true;
 }
 
@@ -362,7 +397,9 @@ void CpuTree::give_all(Group& group, const Level& level, std::uint64_t running,
     any_throttled = any_throttled || is_throttled(*level.children[i], level.shares[first + i].given);
   for (const Share& member : level.shares) taken += member.given;
   std::vector<std::uint64_t> stands;
-  if (level.emptied) {
+  if (playing_) {  // is told by the play
+    any_throttled = false;
+  } else if (level.emptied) {
     stands = level.stands;
   } else if (any_throttled) {
     stands = standing(level, running, room);
@@ -383,11 +420,15 @@ void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64
   set_rate(group, given);
   group.counting = group.quota.has_value();
   // Inside a throttled group a pool may be empty for a while in many periods and yet not be used up.
-  group.throttled = is_throttled(group, given) || (group.quota && still > 0);
-  if (!group.throttled) still = 0;
+  group.throttled = is_throttled(group, given) || (group.quota && still > 0) ? kOneCpu : 0;
+  if (group.throttled == 0) still = 0;
   // A queue stands still on each CPU where a thread waits.
   group.throttle_rate =
       still == 0 ? 0 : still * (group.threads == 1 ? 1 : std::min<std::uint64_t>(group.threads, cpus));
+  if (playing_) {
+    group.throttled = group.quota ? group.aim.throttled : 0;
+    group.throttle_rate = group.quota ? group.aim.throttle_rate : 0;
+  }
   if (group.active.empty() && group.tasks.size() == 1) {  // most groups of a large node
     const auto& [id, task] = *group.tasks.begin();
     set_rate(id, *task, std::min(given, task->bound()));
@@ -407,7 +448,7 @@ void CpuTree::give(Group& parent, Group& group, std::uint64_t given, std::uint64
       (speed != group.running && !group.calm))
     distribute(group, given, speed, mask, all);
   group.stale = false;
-  if (group.throttled && group.played) group.throttle_rate = *group.played;
+  if (!playing_ && group.throttled > 0 && group.played) group.throttle_rate = *group.played;
   if (group.calm) {
     parent.restless.erase(group.id);
   } else {
@@ -470,8 +511,9 @@ void CpuTree::fill_holes(Group& root, const CpuMask& all_cpus,
     for (const auto& [id, child] : facts.active) sum += child->rate;
     if (sum == facts.rate) continue;
     set_rate(facts, sum);
-    facts.throttled = is_throttled(facts, sum);
-    if (!facts.throttled) facts.throttle_rate = 0;
+    if (playing_) continue;
+    facts.throttled = is_throttled(facts, sum) ? kOneCpu : 0;
+    if (facts.throttled == 0) facts.throttle_rate = 0;
   }
   std::set<CpuMask> full;
   for (const Leaf& leaf : leaves) {

@@ -431,6 +431,8 @@ Result<DiskInfo> FileOps::disk(std::string_view path) {
   info.file_system = inode.fs == 0 ? "simfs" : "tmpfs";
   info.capacity = {system.capacity * kBlockSize};
   info.available = {files.free_blocks(inode.fs) * kBlockSize};
+  info.used = info.capacity - info.available;
+  info.inodes_used = {system.inodes};
   if (root_ == nullptr || node_.mounts->at(spot.mount).overlay == 0) return info;
   // Inside a container, statfs(2) of its root shows the quota of the upper layer's tree.
   const Inode& upper = files.at(node_.mounts->at(node_.mounts->at(spot.mount).overlay).root);
@@ -441,6 +443,8 @@ Result<DiskInfo> FileOps::disk(std::string_view path) {
   const std::uint64_t used = tree->second.blocks * kBlockSize;
   info.capacity = {std::min(info.capacity.value, limit)};
   info.available = {std::min(info.available.value, limit > used ? limit - used : 0)};
+  info.used = {used};
+  info.inodes_used = {tree->second.inodes};
   return info;
 }
 

@@ -74,9 +74,7 @@ void FileStore::drop_link(InodeId id) {
 }
 
 InodeId FileStore::lookup(InodeId directory, std::string_view name) const {
-  const auto& names = inodes_[directory].directory->names;
-  const auto found = names.find(name);
-  return found == names.end() ? 0 : found->second;
+  return inodes_[directory].directory->names.find(name);
 }
 
 std::uint64_t FileStore::free_blocks(std::uint16_t fs) const {
@@ -199,9 +197,8 @@ bool FileStore::is_above(InodeId ancestor, InodeId directory) const {
 }
 
 void FileStore::set_name(InodeId directory, std::string_view name, InodeId target) {
-  auto& names = inodes_[directory].directory->names;
-  const auto found = names.find(name);
-  const InodeId before = found == names.end() ? 0 : found->second;
+  NameTable& names = inodes_[directory].directory->names;
+  const InodeId before = names.find(name);
   if (Unsynced* changes = record(directory)) {
     const auto [entry, fresh] = changes->names.try_emplace(std::string(name), before);
     if (fresh && before != 0) pin(before);
@@ -212,13 +209,7 @@ void FileStore::set_name(InodeId directory, std::string_view name, InodeId targe
       forget_if_clean(directory);
     }
   }
-  if (target == 0) {
-    names.erase(found);
-  } else if (found == names.end()) {
-    names.emplace(std::string(name), target);
-  } else {
-    found->second = target;
-  }
+  names.set(name, target);
   inodes_[directory].modified = wall();
 }
 

@@ -11,13 +11,13 @@
 #include <vector>
 
 #include "backends/sim/files/content.h"
+#include "backends/sim/files/name_table.h"
 #include "backends/sim/node.h"
 #include "runtime/kernel/files.h"
 #include "runtime/kernel/quotas.h"
 
 namespace twinhull::sim {
 
-using InodeId = std::uint32_t;  ///< 0 = none
 using TreeId = std::uint32_t;   ///< quota tree; 0 = none
 inline constexpr std::uint64_t kBlockSize = 4096;
 constexpr std::uint64_t blocks_of(std::uint64_t bytes) {
@@ -26,7 +26,7 @@ constexpr std::uint64_t blocks_of(std::uint64_t bytes) {
 
 struct Directory {
   InodeId parent = 0;  ///< itself for the root of a file system
-  std::map<std::string, InodeId, std::less<>> names;
+  NameTable names;
 };
 
 struct Inode {

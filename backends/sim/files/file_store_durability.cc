@@ -147,13 +147,7 @@ void FileStore::sweep() {
       inode.gid = old.gid;
     }
     if (!inode.directory) continue;
-    for (const auto& [name, target] : old.names) {
-      if (target == 0) {
-        inode.directory->names.erase(name);
-      } else {
-        inode.directory->names.insert_or_assign(name, target);
-      }
-    }
+    for (const auto& [name, target] : old.names) inode.directory->names.set(name, target);
   }
   systems_.resize(1);
   for (InodeId id = 1; id < inodes_.size(); ++id) {
@@ -191,7 +185,7 @@ void FileStore::recount() {
   while (!todo.empty()) {
     const InodeId parent = todo.back();
     todo.pop_back();
-    auto& names = inodes_[parent].directory->names;
+    NameTable& names = inodes_[parent].directory->names;
     for (auto entry = names.begin(); entry != names.end();) {
       Inode& inode = inodes_[entry->second];
       if (inode.links != 0 && inode.is_directory()) {
@@ -258,7 +252,7 @@ void FileStore::save(SaveArchive& archive) const {
     inner(inode.kind, flags, inode.fs, inode.mode, inode.uid, inode.gid, tree,
           inode.modified.time_since_epoch().count());
     inode.content.save(inner, blobs);
-    if (inode.directory) inner(inode.directory->names);
+    if (inode.directory) inner(inode.directory->names.map());
   }
   blobs.save(archive);
   archive(static_cast<std::uint32_t>(inodes_.size()), bytes, free_, systems_, next_tree_,
@@ -285,12 +279,12 @@ void FileStore::load_inode(LoadArchive& archive, Inode& inode, const BlobTable& 
   std::uint64_t count = 0;
   archive(count);
   require_sane(count <= archive.remaining(), "a directory has more names than bytes");
-  auto& names = inode.directory->names;
+  NameTable& names = inode.directory->names;
   for (std::uint64_t i = 0; i < count; ++i) {
     std::pair<std::string, InodeId> entry;
     archive(entry.first, entry.second);
     require_sane(is_file_name(entry.first), "a file has an impossible name");
-    names.insert_or_assign(names.end(), std::move(entry.first), entry.second);
+    names.set(entry.first, entry.second);
   }
 }
 

@@ -33,9 +33,19 @@ class TreeImage {
 
 TreeImage picture_of(const FileStore& files, const Spot& top, Layers layers);
 
-/// Fills directory `top` and syncs it. `into_existing`: the top keeps its own facts. Between
+/// The same with these directories ("proc", "var/tmp") as if they were empty.
+TreeImage hollow_picture_of(const FileStore& files, const Spot& top, Layers layers,
+                            const std::vector<std::string>& hollow);
+
+/// How a tree is filled with the content of an image.
+struct UnpackOptions {
+  bool into_existing = false;  ///< the top keeps its own facts
+  bool durable = true;         ///< all of it is synced at the end
+};
+
+/// Fills directory `top`. Between
 /// portions `pace` may let time pass; `top_alive` says afterwards whether going on makes sense.
-Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool into_existing,
+Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, UnpackOptions options,
                     std::string_view operation, std::string_view path, const Pace& pace,
                     const std::function<bool()>& top_alive);
 

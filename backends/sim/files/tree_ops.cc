@@ -26,6 +26,16 @@ struct Level {
 Level level_of(const FileStore& files, const Spot& directory, std::size_t path_length) {
   Level level;
   level.path_length = path_length;
+  if (directory.lowers.empty()) {  // one layer: its names are what is there
+    const NameTable& names = files.at(directory.upper).directory->names;
+    level.names.reserve(names.size());
+    for (const auto& [name, id] : names) {
+      Spot& spot = level.names.emplace_back(name, Spot{}).second;
+      spot.mount = directory.mount;
+      spot.upper = id;
+    }
+    return level;
+  }
   const auto add = [&](InodeId layer) {
     for (const auto& [name, id] : files.at(layer).directory->names) {
       Spot child = Walker::child(files, directory, name);
@@ -34,12 +44,11 @@ Level level_of(const FileStore& files, const Spot& directory, std::size_t path_l
   };
   if (directory.upper != 0) add(directory.upper);
   for (const InodeId lower : directory.lowers) add(lower);
-  if (!directory.lowers.empty()) {  // several layers show one name
-    const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
-    const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
-    std::sort(level.names.begin(), level.names.end(), by_name);
-    level.names.erase(std::unique(level.names.begin(), level.names.end(), same), level.names.end());
-  }
+  // Several layers may show one name.
+  const auto by_name = [](const auto& a, const auto& b) { return a.first < b.first; };
+  const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };
+  std::sort(level.names.begin(), level.names.end(), by_name);
+  level.names.erase(std::unique(level.names.begin(), level.names.end(), same), level.names.end());
   return level;
 }
 
@@ -116,37 +125,62 @@ TreeSize measure(const FileStore& files, const Spot& top) {
   return size;
 }
 
+namespace {
+
+// The digest of a tree while it is visited.
+class Fingerprint {
+ public:
+  explicit Fingerprint(Layers layers) : layers_(layers) {}
+  // `first`: the number, from 1, of the entry that showed a file of several names first; 0 = it has one.
+  void add(const std::string& path, const Inode& inode, std::uint64_t first) {
+    hash_ = mix(hash_, hash_text(path));
+    hash_ = mix(hash_, static_cast<std::uint64_t>(inode.kind));
+    hash_ = mix(hash_, inode.mode | (inode.whiteout ? 0x20000U : 0U) |
+                           (inode.opaque && layers_ == Layers::shown ? 0x10000U : 0U));
+    hash_ = mix(hash_, (std::uint64_t{inode.uid} << 32U) | inode.gid);
+    if (inode.kind == FileKind::regular || inode.kind == FileKind::symlink) {
+      hash_ = mix(hash_, inode.content.digest());
+    }
+    if (first != 0) hash_ = mix(hash_, first);  // hard links are a fact of the tree
+  }
+  [[nodiscard]] std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  Layers layers_;
+  std::uint64_t hash_ = 0;
+};
+
+bool has_several_names(const Inode& inode) {
+  return inode.links > 1 && !inode.is_directory();
+}
+
+}  // namespace
+
 std::string digest(const FileStore& files, const Spot& top, Layers layers) {
-  std::uint64_t hash = 0;
-  std::map<InodeId, std::uint64_t> first_seen;  // hard links are a fact of the tree
+  Fingerprint fingerprint(layers);
+  std::map<InodeId, std::uint64_t> first_seen;
   std::uint64_t number = 0;
   visit_tree(files, top, [&](const std::string& path, const Spot& spot) {
     const Inode& inode = files.at(spot.top());
     ++number;
-    hash = mix(hash, hash_text(path));
-    hash = mix(hash, static_cast<std::uint64_t>(inode.kind));
-    hash = mix(hash, inode.mode | (inode.whiteout ? 0x20000U : 0U) |
-                         (inode.opaque && layers == Layers::shown ? 0x10000U : 0U));
-    hash = mix(hash, (std::uint64_t{inode.uid} << 32U) | inode.gid);
-    if (inode.kind == FileKind::regular || inode.kind == FileKind::symlink) {
-      hash = mix(hash, inode.content.digest());
-    }
-    if (inode.links > 1 && !inode.is_directory()) {
-      hash = mix(hash, first_seen.try_emplace(spot.top(), number).first->second);
-    }
+    fingerprint.add(path, inode,
+                    has_several_names(inode)
+                        ? first_seen.try_emplace(spot.top(), number).first->second
+                        : 0);
   });
-  return fmt::format("{:016x}", hash);
+  return fingerprint.text();
 }
 
 TreeImage picture_of(const FileStore& files, const Spot& top, Layers layers) {
   TreeImage image;
-  image.size = measure(files, top);
-  image.digest = digest(files, top, layers);
-  std::map<InodeId, std::uint32_t> seen;
+  Fingerprint fingerprint(layers);
+  std::map<InodeId, std::uint32_t> first_seen;
   visit_tree(files, top, [&](const std::string& path, const Spot& spot) {
-    const InodeId id = spot.top();
-    const Inode& inode = files.at(id);
-    TreeImage::Entry entry;
+    const Inode& inode = files.at(spot.top());
+    const auto index = static_cast<std::uint32_t>(image.entries.size());
+    std::uint32_t first = index;
+    if (has_several_names(inode)) first = first_seen.try_emplace(spot.top(), index).first->second;
+    TreeImage::Entry& entry = image.entries.emplace_back();
     entry.path = path;
     entry.kind = inode.kind;
     entry.mode = inode.mode;
@@ -154,21 +188,56 @@ TreeImage picture_of(const FileStore& files, const Spot& top, Layers layers) {
     entry.modified = inode.modified;
     entry.opaque = inode.opaque && layers == Layers::shown;
     entry.whiteout = inode.whiteout;
-    if (!inode.is_directory()) {
-      const auto [first, fresh] =
-          seen.try_emplace(id, static_cast<std::uint32_t>(image.entries.size()));
-      if (fresh) {
-        entry.content = inode.content;
-      } else {
-        entry.same_as = first->second;
-      }
+    if (first != index) {
+      entry.same_as = first;
+    } else {
+      if (!inode.is_directory()) entry.content = inode.content;
+      image.size.inodes.value += 1;
+      if (inode.kind == FileKind::regular) image.size.bytes.value += inode.content.size();
     }
-    image.entries.push_back(std::move(entry));
+    fingerprint.add(path, inode, has_several_names(inode) ? first + 1 : 0);
   });
+  image.digest = fingerprint.text();
   return image;
 }
 
-Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool into_existing,
+TreeImage hollow_picture_of(const FileStore& files, const Spot& top, Layers layers,
+                            const std::vector<std::string>& hollow) {
+  TreeImage whole = picture_of(files, top, layers);
+  if (hollow.empty()) return whole;
+  const auto left_out = [&](const std::string& path) {
+    return std::any_of(hollow.begin(), hollow.end(), [&](const std::string& directory) {
+      return path.starts_with("/" + directory + "/");
+    });
+  };
+  TreeImage image;
+  std::uint64_t hash = 0;
+  std::vector<std::optional<std::uint32_t>> kept(whole.entries.size());
+  for (std::size_t i = 0; i < whole.entries.size(); ++i) {
+    TreeImage::Entry& entry = whole.entries[i];
+    if (left_out(entry.path)) continue;
+    const std::size_t first = entry.same_as.value_or(static_cast<std::uint32_t>(i));
+    // The name that held the content may have been left out: then this one does.
+    if (entry.same_as && !kept[first]) entry.content = whole.entries[first].content;
+    entry.same_as = kept[first];
+    hash = mix(hash, hash_text(entry.path));
+    hash = mix(hash, (std::uint64_t{entry.mode} << 8U) | static_cast<std::uint64_t>(entry.kind));
+    hash = mix(hash, (std::uint64_t{entry.owner.uid} << 32U) | entry.owner.gid);
+    if (entry.same_as) {
+      hash = mix(hash, *entry.same_as);
+    } else {
+      kept[first] = static_cast<std::uint32_t>(image.entries.size());
+      image.size.inodes.value += 1;
+      if (entry.kind == FileKind::regular) image.size.bytes.value += entry.content.size();
+      hash = mix(hash, entry.content.digest());
+    }
+    image.entries.push_back(std::move(entry));
+  }
+  image.digest = fmt::format("{:016x}", hash);
+  return image;
+}
+
+Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, UnpackOptions options,
                     std::string_view operation, std::string_view path, const Pace& pace,
                     const std::function<bool()>& top_alive) {
   std::map<std::string, InodeId> directories;
@@ -179,7 +248,7 @@ Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool 
     const TreeImage::Entry& entry = image.entries[i];
     if (entry.path.empty()) {
       made[i] = top;
-      if (into_existing) continue;
+      if (options.into_existing) continue;
       files.set_mode(top, entry.mode);
       files.set_owner(top, entry.owner);
       if (entry.opaque) files.mark_opaque(top);
@@ -217,13 +286,13 @@ Status unpack_image(FileStore& files, const TreeImage& image, InodeId top, bool 
     TH_TRY(portions.add(bytes));
   }
   TH_TRY(portions.finish());
-  // Times of directories changed while they were filled; then all of it becomes durable.
+  // Times of directories changed while they were filled; then all of it may become durable.
   for (std::size_t i = 0; i < image.entries.size(); ++i) {
     if (!files.at(made[i]).used) continue;
-    if (!image.entries[i].path.empty() || !into_existing) {
+    if (!image.entries[i].path.empty() || !options.into_existing) {
       files.set_modified(made[i], image.entries[i].modified);
     }
-    files.sync(made[i]);
+    if (options.durable) files.sync(made[i]);
   }
   return {};
 }
@@ -287,7 +356,7 @@ Result<TreeSize> FileOps::copy_tree(std::string_view from, std::string_view to, 
   } else if (top.kind == FileKind::symlink) {
     files.set_link_target(made, top.content.text());
   }
-  TH_TRY(unpack_image(files, image, made, false, kOperation, to, pace,
+  TH_TRY(unpack_image(files, image, made, {}, kOperation, to, pace,
                       [&] { return files.at(made).used && files.at(made).links != 0; }));
   // Its own name becomes durable too. The walk is repeated: time has passed.
   TH_TRY(walk(target, to, FinalLink::keep));
@@ -301,7 +370,12 @@ Result<TreeSize> FileOps::copy_tree(std::string_view from, std::string_view to, 
 Result<Effect> FileOps::remove_tree(std::string_view path, const Pace& pace) {
   constexpr std::string_view kOperation = "files.remove_tree";
   FileStore& files = *node_.files;
-  std::vector<std::string> below;
+  struct Below {
+    std::string path;
+    InodeId parent = 0;  ///< the directory that names it; 0 = in lower layers
+  };
+  std::vector<Below> below;
+  bool plain = false;
   {
     Walker walker(node_, kOperation);
     if (Status walked = walk(walker, path, FinalLink::keep); !walked) {
@@ -310,23 +384,41 @@ Result<Effect> FileOps::remove_tree(std::string_view path, const Pace& pace) {
     }
     if (!walker.found()) return Effect::none;
     bool mounted = walker.at_mount_root() || walker.name().empty();
+    // What has no layers below the upper one has none further down either.
+    plain = walker.last().lowers.empty() && !node_.mounts->at(walker.last().mount).read_only;
+    std::vector<std::pair<std::size_t, InodeId>> way;  // the directories above, by the length of their paths
     visit_tree(files, walker.last(), [&](const std::string& inside, const Spot& spot) {
       if (files.at(spot.top()).mount_point && node_.mounts->covering(spot.mount, spot.top())) {
         mounted = true;
       }
-      if (!inside.empty()) below.push_back(inside);
+      if (!inside.empty()) {
+        const std::size_t parent_length = inside.rfind('/');
+        while (way.back().first > parent_length) way.pop_back();
+        below.push_back({inside, way.back().second});
+      }
+      if (files.at(spot.top()).is_directory()) way.emplace_back(inside.size(), spot.upper);
     });
     if (mounted) {
       return fail(ErrorCode::busy, kOperation, path, "a file system is mounted here or below")
           .with_hint("unmount it first");
     }
   }
+  // As long as no time passes, what was found is what is there: nobody need look again.
+  plain = plain && below.size() < kInodesBetweenPauses;
   // From the end: what is in a directory comes after it.
   std::string whole;
   Portions portions(pace);
   for (auto inside = below.rbegin(); inside != below.rend(); ++inside) {
     whole.assign(path);
-    whole += *inside;
+    whole += inside->path;
+    if (plain) {
+      const std::string_view name = std::string_view(inside->path).substr(inside->path.rfind('/') + 1);
+      files.unlink(inside->parent, name);
+      node_.engine.note("files.remove", whole);
+      if (pace) files.sync_name(inside->parent, name);
+      TH_TRY(portions.add(0));
+      continue;
+    }
     const Result<Effect> removed = remove(whole);
     if (!removed) {
       // Somebody put something in meanwhile; anything else ends the work.
@@ -336,7 +428,7 @@ Result<Effect> FileOps::remove_tree(std::string_view path, const Pace& pace) {
     Walker walker(node_, kOperation);
     if (pace && walk(walker, whole, FinalLink::keep) && !walker.found() &&
         walker.last().upper != 0) {
-      files.sync_name(walker.last().upper, name_of(*inside));
+      files.sync_name(walker.last().upper, name_of(inside->path));
     }
     TH_TRY(portions.add(0));
   }

@@ -109,11 +109,12 @@ Status find_directory(Walker& walker, const std::string& path, std::string_view 
 
 }  // namespace
 
-Result<std::shared_ptr<const TreeImage>> export_tree(Node& node, const std::string& path) {
+Result<std::shared_ptr<const TreeImage>> export_tree(Node& node, const std::string& path,
+                                                     const std::vector<std::string>& hollow) {
   Walker walker(node, "channel.send_tree");
   TH_TRY(find_directory(walker, path, "channel.send_tree"));
   return std::make_shared<const TreeImage>(
-      picture_of(*node.files, walker.last(), layers_at(*node.mounts, walker.last())));
+      hollow_picture_of(*node.files, walker.last(), layers_at(*node.mounts, walker.last()), hollow));
 }
 
 TreeSize size_of(const TreeImage& image) {
@@ -123,7 +124,7 @@ std::string digest_of(const TreeImage& image) {
   return image.digest;
 }
 
-Status import_tree(Node& node, const std::string& path, const TreeImage& image) {
+Status import_tree(Node& node, const std::string& path, const TreeImage& image, bool durable) {
   constexpr std::string_view kOperation = "channel.receive_tree";
   Walker walker(node, kOperation);
   TH_TRY(find_directory(walker, path, kOperation));
@@ -133,8 +134,8 @@ Status import_tree(Node& node, const std::string& path, const TreeImage& image) 
     node.files->set_owner(top, image.entries.front().owner);
   }
   node.engine.note(kOperation, path, {image.size.bytes.value, image.size.inodes.value});
-  return unpack_image(*node.files, image, top, true, kOperation, path, nullptr,
-                      [] { return true; });
+  return unpack_image(*node.files, image, top, {.into_existing = true, .durable = durable},
+                      kOperation, path, nullptr, [] { return true; });
 }
 
 Duration charge_disk(Node& node, Bytes bytes) {

@@ -105,15 +105,16 @@ class FileView {
 /// One object of a tree in transit between two nodes (Channel::send_tree): no bytes move, extents
 /// are shared.
 class TreeImage;
-/// Takes a picture of directory `path` of `node` (a path of the node).
-Result<std::shared_ptr<const TreeImage>> export_tree(Node& node, const std::string& path);
+/// Takes a picture of directory `path` of `node` (a path of the node); `hollow` as TransferOptions.
+Result<std::shared_ptr<const TreeImage>> export_tree(Node& node, const std::string& path,
+                                                     const std::vector<std::string>& hollow = {});
 /// What the image holds.
 TreeSize size_of(const TreeImage& image);
 /// As Files::digest_tree of the tree.
 std::string digest_of(const TreeImage& image);
-/// Puts the content into the existing directory `path` and makes it durable; instantaneous: the
-/// caller charges the time. After an error (no_space, quota_exceeded) a part is there.
-Status import_tree(Node& node, const std::string& path, const TreeImage& image);
+/// Puts the content into the existing directory `path`, and makes it durable when that is wanted;
+/// instantaneous: the caller charges the time. After an error (no_space, quota_exceeded) a part is there.
+Status import_tree(Node& node, const std::string& path, const TreeImage& image, bool durable);
 /// The time that the node's disk takes for `bytes`, queued behind its other work.
 Duration charge_disk(Node& node, Bytes bytes);
 

@@ -10,21 +10,16 @@ constexpr std::size_t kLongestName = 255;   // NAME_MAX
 constexpr std::size_t kLongestPath = 4095;  // PATH_MAX
 constexpr unsigned kMostLinks = 40;         // MAXSYMLINKS
 
-// Takes the first component off `rest`; empty when none is left.
+// Takes the first component off `rest`, and the slashes behind it; empty when none is left.
 std::string_view take_component(std::string_view& rest) {
-  const std::size_t begin = rest.find_first_not_of('/');
-  if (begin == std::string_view::npos) {
-    rest = {};
-    return {};
-  }
-  const std::size_t end = std::min(rest.find('/', begin), rest.size());
+  std::size_t begin = 0;
+  while (begin < rest.size() && rest[begin] == '/') ++begin;
+  std::size_t end = begin;
+  while (end < rest.size() && rest[end] != '/') ++end;
   const std::string_view component = rest.substr(begin, end - begin);
+  while (end < rest.size() && rest[end] == '/') ++end;
   rest.remove_prefix(end);
   return component;
-}
-
-bool only_slashes(std::string_view text) {
-  return text.find_first_not_of('/') == std::string_view::npos;
 }
 
 }  // namespace
@@ -159,16 +154,26 @@ Status Walker::step_into(std::string_view name, std::string_view path) {
   if (name.size() > kLongestName) {
     return fail(ErrorCode::invalid_argument, operation_, path, "a name is longer than 255 bytes");
   }
-  Step step;
-  step.parent = static_cast<std::uint32_t>(steps_.size() - 1);
-  step.spot = child(files_, steps_.back().spot, name);
-  step.name = name;
-  parent_ = step.parent;
+  const Spot& above = steps_.back().spot;
+  parent_ = steps_.size() - 1;
   name_ = name;
-  found_ = step.spot.top() != 0;
   mount_root_ = false;
-  if (!found_) return {};
-  steps_.push_back(std::move(step));
+  if (above.lowers.empty()) {  // as child() would, without making a spot to be moved
+    const MountId mount = above.mount;
+    const InodeId id = files_.lookup(above.upper, name);
+    found_ = id != 0;
+    if (!found_) return {};
+    Spot& spot = steps_.emplace_back().spot;
+    spot.mount = mount;
+    spot.upper = id;
+  } else {
+    Spot spot = child(files_, above, name);
+    found_ = spot.top() != 0;
+    if (!found_) return {};
+    steps_.emplace_back().spot = std::move(spot);
+  }
+  steps_.back().name = name;
+  steps_.back().parent = static_cast<std::uint32_t>(parent_);
   if (inode().mount_point) return enter_mounts(path);
   return {};
 }
@@ -177,8 +182,9 @@ Status Walker::check_path(std::string_view operation, std::string_view path) {
   if (path.empty() || path.front() != '/') {
     return fail(ErrorCode::invalid_argument, operation, path, "the path is not absolute");
   }
-  for (auto at = path.find("/.."); at != std::string_view::npos; at = path.find("/..", at + 1)) {
-    if (at + 3 == path.size() || path[at + 3] == '/') {
+  for (std::size_t at = 2; at < path.size(); ++at) {
+    if (path[at] == '.' && path[at - 1] == '.' && path[at - 2] == '/' &&
+        (at + 1 == path.size() || path[at + 1] == '/')) {
       return fail(ErrorCode::invalid_argument, operation, path, "the path holds \"..\"");
     }
   }
@@ -226,7 +232,7 @@ Status Walker::walk(std::string_view path, FinalLink final_link, DotDot dotdot) 
     }
     TH_TRY(step_into(component, path));
     const bool is_last =
-        std::all_of(pending.begin(), pending.end(), [](auto rest) { return only_slashes(rest); });
+        std::all_of(pending.begin(), pending.end(), [](auto rest) { return rest.empty(); });
     if (!found_) {
       if (is_last) return {};
       return fail(ErrorCode::not_found, operation_, path, "a directory of the path does not exist");

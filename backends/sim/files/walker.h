@@ -21,8 +21,8 @@ class Walker {
  public:
   struct Step {
     Spot spot;
-    std::string_view name;  ///< in the step before; of a mount's root: as in its parent
-    std::uint32_t parent;   ///< index of the directory that ".." leads to
+    std::string_view name;     ///< in the step before; of a mount's root: as in its parent
+    std::uint32_t parent = 0;  ///< index of the directory that ".." leads to
   };
 
   Walker(Node& node, std::string_view operation)

@@ -62,7 +62,8 @@ void IoTree::set_limit(IoGroupId id, const IoLimit& limit, Instant now) {
   Group& group = groups_.at(id);
   if (group.limit == limit) return;
   group.limit = limit;
-  for (auto& buckets : group.buckets) buckets.fill({now, now, now});  // no debts of another limit
+  group.bytes.fill({now, now, now});  // no debts of another limit
+  group.operations.fill({now, now, now, 0});
 }
 
 std::uint64_t IoTree::blocks_at_once(IoGroupId id, std::uint64_t block) const {
@@ -147,24 +148,26 @@ void IoTree::refill(IoGroupId id, Instant now) {
          now});
 }
 
-/// Calls visit(group, bucket, cost) for each limit that the request meets.
+/// Calls visit(bucket, amount, rate) for each limit that the request meets.
 template <typename Visit>
-void IoTree::each_limit(const IoRequest& request, const Visit& visit) const {
-  const auto look = [&](IoGroupId id, std::size_t bucket, std::uint64_t amount, std::uint64_t rate) {
-    if (rate != kUnlimited) visit(id, bucket, Duration(static_cast<std::int64_t>(time_for(amount, rate))));
-  };
-  for (IoGroupId at = request.group;; at = groups_.at(at).parent) {
-    look(at, kBytes, request.bytes, groups_.at(at).limit.bandwidth.value);
-    look(at, kOperations, request.operations, groups_.at(at).limit.acting_operations());
+void IoTree::each_limit(auto& groups, const IoRequest& request, const Visit& visit) {
+  const std::size_t direction = index(request.direction);
+  for (IoGroupId at = request.group;; at = groups.at(at).parent) {
+    auto& group = groups.at(at);
+    if (const std::uint64_t rate = group.limit.bandwidth.value; rate != kUnlimited) {
+      visit(group.bytes[direction],
+            Duration(static_cast<std::int64_t>(time_for(request.bytes, rate))));
+    }
+    if (const std::uint64_t rate = group.limit.operations; rate != kUnlimited)
+      visit(group.operations[direction], request.operations, rate);
     if (at == kRootIoGroup) return;
   }
 }
 
 Instant IoTree::allowed_at(const IoRequest& request) const {
   Instant at = request.queued;
-  each_limit(request, [&](IoGroupId id, std::size_t bucket, Duration cost) {
-    const auto& buckets = groups_.at(id).buckets[index(request.direction)];
-    at = std::max(at, buckets[bucket].allowed(request.queued, cost));
+  each_limit(groups_, request, [&](const auto& bucket, auto... amount) {
+    at = std::max(at, bucket.allowed(request.queued, amount...));
   });
   return at;
 }
@@ -221,8 +224,8 @@ void IoTree::charge_share(IoGroupId id, std::uint64_t cost) {
 
 void IoTree::charge_limits(const IoRequest& request, Instant now) {
   const Duration waited = std::max(Duration(0), std::min(allowed_at(request), now) - request.queued);
-  each_limit(request, [&](IoGroupId id, std::size_t bucket, Duration cost) {
-    groups_.at(id).buckets[index(request.direction)][bucket].take(request.queued, now, cost);
+  each_limit(groups_, request, [&](auto& bucket, auto... amount) {
+    bucket.take(request.queued, now, amount...);
   });
   for (IoGroupId at = request.group;; at = groups_.at(at).parent) {
     *groups_.at(at).done.throttled += waited;

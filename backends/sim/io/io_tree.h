@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/sim/cpu/rate.h"
+#include "backends/sim/io/operation_slices.h"
 #include "backends/sim/io/throttle_bucket.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/processes.h"
@@ -43,8 +44,8 @@ struct IoRequest {
 /// is decided by start-time fair queueing at each level: among siblings with a request that their
 /// limits allow, disk time is shared by weight; what one cannot use, the others get. A group's own
 /// processes count as one more sibling of weight 100 beside its child groups.
-/// Limits hold a direction for bytes and for operations (ThrottleBucket); a request waits for those
-/// of all groups above it.
+/// Limits hold a direction for bytes (ThrottleBucket) and for operations (OperationSlices); a request
+/// waits for those of all groups above it.
 /// Buffered writes make a group's data dirty; it is written back in the group's name after five
 /// seconds, when it grows too much, or when somebody waits for it.
 class IoTree {
@@ -101,7 +102,6 @@ class IoTree {
   }
 
  private:
-  static constexpr std::size_t kBytes = 0, kOperations = 1;
   struct Waiter {
     std::uint64_t mark = 0;  ///< until so much of all that ever became dirty is written
     ProcessRef owner;
@@ -115,7 +115,8 @@ class IoTree {
     std::set<IoGroupId> children;
     std::uint64_t weight = 100;
     IoLimit limit;
-    std::array<std::array<ThrottleBucket, 2>, 2> buckets{};  ///< [direction][bytes, operations]
+    std::array<ThrottleBucket, 2> bytes{};        ///< by direction
+    std::array<OperationSlices, 2> operations{};  ///< by direction
     std::uint64_t finish = 0;      ///< virtual time among its siblings
     std::uint64_t own_finish = 0;  ///< the same of its own requests among its children
     std::uint64_t clock = 0;       ///< virtual time of its children
@@ -138,7 +139,7 @@ class IoTree {
   };
 
   template <typename Visit>
-  void each_limit(const IoRequest& request, const Visit& visit) const;
+  static void each_limit(auto& groups, const IoRequest& request, const Visit& visit);
   void queue(IoRequest request);
   void change_waiting(IoGroupId group, std::int64_t by);
   void refill(IoGroupId group, Instant now);
@@ -167,7 +168,7 @@ void serialize(Archive& archive, IoRequest& request) {
 template <typename Archive>
 void IoTree::Group::serialize(Archive& archive) {
   std::int64_t throttled = done.throttled.value_or(Duration(0)).count();
-  archive(parent, children, weight, limit.bandwidth, limit.operations, buckets, finish, own_finish,
+  archive(parent, children, weight, limit.bandwidth, limit.operations, bytes, operations, finish, own_finish,
           clock, queue, waiting, dirtied, sent, cleaned, writing_back, dirty_since, waiters,
           done.read, done.written, done.reads, done.writes, throttled);
   done.throttled = Duration(throttled);

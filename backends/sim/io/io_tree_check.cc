@@ -73,12 +73,17 @@ bool IoTree::sane() const {
         group.dirty_since.time_since_epoch().count() < 0) {
       return false;
     }
-    for (const auto& buckets : group.buckets) {
-      for (const ThrottleBucket& bucket : buckets) {
-        if (bucket.begun.time_since_epoch().count() < 0 || bucket.paid < bucket.begun ||
-            bucket.last < bucket.begun || bucket.last > kFarthest || bucket.paid > kFarthest) {
-          return false;
-        }
+    for (const ThrottleBucket& bucket : group.bytes) {
+      if (bucket.begun.time_since_epoch().count() < 0 || bucket.paid < bucket.begun ||
+          bucket.last < bucket.begun || bucket.last > kFarthest || bucket.paid > kFarthest) {
+        return false;
+      }
+    }
+    for (const OperationSlices& slices : group.operations) {
+      if (slices.begun.time_since_epoch().count() < 0 || slices.ended < slices.begun ||
+          slices.last < slices.begun || slices.last > kFarthest || slices.ended > kFarthest ||
+          slices.served > kMostCount) {
+        return false;
       }
     }
     for (std::size_t direction = 0; direction < 2; ++direction) {

@@ -184,6 +184,35 @@ BOOST_AUTO_TEST_CASE(an_operations_limit_is_exact_over_time) {
   BOOST_TEST(bench.tree.sample(group).throttled->count() > 80'000'000'000);
 }
 
+BOOST_AUTO_TEST_CASE(an_operations_limit_keeps_one_slice_and_loses_parts) {
+  // blk-throttle's rule played by hand for 15 a second: slices 1 to 3 let 1, 3 and 4 through in all,
+  // every later one a single operation.
+  Bench bench;
+  const IoGroupId group = bench.tree.add_group(kRootIoGroup);
+  bench.tree.set_limit(group, {{kUnlimited}, 15}, bench.now);
+  bench.stream(group, IoDirection::write, 65536);
+  const auto after = [&](Duration more) {
+    bench.run(more);
+    return bench.tree.sample(group).writes;
+  };
+  BOOST_TEST(after(milliseconds(90)) == 1U);
+  BOOST_TEST(after(milliseconds(100)) == 3U);
+  BOOST_TEST(after(milliseconds(100)) == 4U);
+  BOOST_TEST(after(milliseconds(700)) == 11U);
+  BOOST_TEST(after(seconds(1)) == 21U);
+  BOOST_TEST(after(seconds(4)) == 61U);
+}
+
+BOOST_AUTO_TEST_CASE(an_idle_group_opens_a_new_account_of_operations) {
+  Bench bench;
+  const IoGroupId group = bench.tree.add_group(kRootIoGroup);
+  bench.tree.set_limit(group, {{kUnlimited}, 20}, bench.now);
+  bench.run(seconds(10));
+  bench.stream(group, IoDirection::write, 65536);
+  bench.run(milliseconds(90));
+  BOOST_TEST(bench.tree.sample(group).writes == 2U);  // not the 200 of the idle time
+}
+
 BOOST_AUTO_TEST_CASE(directions_have_buckets_of_their_own) {
   Bench bench;
   const IoGroupId group = bench.tree.add_group(kRootIoGroup);

@@ -22,6 +22,7 @@ struct Item {
   std::string text;
   std::shared_ptr<const TreeImage> tree;  ///< what is sent; of a manifest: what is there
   bool update = false;
+  bool durable = true;
   bool digests = false;  ///< of a wish: contents are read for the manifest
   TransferResult result;
   std::optional<Error> refusal;
@@ -58,7 +59,7 @@ class SimChannel final : public Channel {
     } else if (lives) {
       own().reset = true;  // the kernel resets a dead process's connections
     }  // after a power cut there is only silence
-    other().ready.wake_all();
+    wake_other();
   }
 
   Status send(std::string_view message) override {
@@ -89,13 +90,15 @@ class SimChannel final : public Channel {
   Result<TransferResult> send_tree(const std::string& path, const TransferOptions& options) override {
     constexpr std::string_view kCall = "channel.send_tree";
     TH_TRY(usable(kCall));
+    if (options.author != nullptr) return send_growing(path, options);
     Node& node = gate_.node();
-    TH_ASSIGN(const auto image, export_tree(node, path));
+    TH_ASSIGN(const auto image, export_tree(node, path, options.hollow));
     Item item;
     item.kind = Item::Kind::tree;
     item.began = node.engine.now();
     item.tree = image;
     item.update = options.update;
+    item.durable = options.durable;
     TreeDifference moved = whole_of(*image);
     std::uint64_t manifest_wire = 0;
     if (options.update) {
@@ -113,52 +116,8 @@ class SimChannel final : public Channel {
     const std::uint64_t stream = (options.compress ? moved.packed : moved.sent.bytes.value) +
                                  moved.headers * kInodeOverhead;
     item.result.wire = {manifest_wire + stream};
-    const TransferResult result = item.result;
-
-    if (other().node != node.index) {
-      NetFlow flow;
-      flow.destination = net_of(*node.world.nodes[other().node]).uplink_address();
-      flow.total = std::max<std::uint64_t>(stream, 1);
-      if (options.rate) flow.most_rate = std::max<std::uint64_t>(options.rate->value, 1);
-      const auto started = net_of(node).start_flow(std::move(flow));
-      if (!started) return lost(kCall, started.error().detail);
-      const std::uint64_t id = *started;
-      while (true) {
-        const NetFlow* now = net_of(node).find_flow(id);
-        if (now == nullptr || now->lost || other().reset || other().closed || peer_rebooted()) {
-          net_of(node).end_flow(id);
-          return lost(kCall, "the connection broke in the middle of a tree");
-        }
-        if (now->done) break;
-        if (const Status waited =
-                gate_.wait(net_of(node).flows_changed(), std::nullopt, kCall, path);
-            !waited) {
-          if (gate_.enter(kCall, path) || node.boot == gate_.boot()) net_of(node).end_flow(id);
-          return waited.error();
-        }
-      }
-      net_of(node).end_flow(id);
-    } else {
-      const std::uint64_t rate = options.rate ? std::max<std::uint64_t>(options.rate->value, 1)
-                                              : std::uint64_t{1'000'000'000};
-      TH_TRY(gate_.work(Duration(static_cast<std::int64_t>(
-                            static_cast<UInt128>(stream) * 1'000'000'000 / rate)),
-                        kCall, path));
-    }
-    node.engine.note(kCall, path, {result.wire.value, hash_text(result.digest)});
-    TH_TRY(post(kCall, std::move(item), 0));
-    // The other end says whether it could keep the tree.
-    TH_ASSIGN(const std::optional<Item> answer, take(kCall, seconds(3600)));
-    if (!answer) return lost(kCall, "the peer ended before it had the tree");
-    if (answer->kind != Item::Kind::answer) {
-      return fail(ErrorCode::protocol, kCall, connection_->peer,
-                  "the peer did not expect a tree");
-    }
-    if (answer->refusal) {
-      return fail(answer->refusal->code, kCall, path, "the peer could not keep the tree")
-          .caused_by(*answer->refusal);
-    }
-    return result;
+    TH_TRY(carry(stream, options.rate, kCall, path));
+    return hand_over(std::move(item), kCall, path);
   }
 
   Result<TransferResult> receive_tree(const std::string& path) override {
@@ -174,20 +133,25 @@ class SimChannel final : public Channel {
     if (item->kind != Item::Kind::tree) {
       return fail(ErrorCode::protocol, kCall, connection_->peer, "a message came instead of a tree");
     }
+    if (item->refusal) {
+      return fail(item->refusal->code, kCall, path, "the peer's tree was never complete")
+          .caused_by(*item->refusal);
+    }
     // The disk wrote while the cable brought; only what it still has to do keeps it busy from now on.
+    // Nobody waits for it when the tree need not be durable.
     const auto passed = static_cast<std::uint64_t>((node.engine.now() - item->began).count());
     const UInt128 written =
         static_cast<UInt128>(passed) * node.spec.disk_bandwidth.value / 1'000'000'000;
     const std::uint64_t bytes = item->result.sent.bytes.value;
     const std::uint64_t left = written < bytes ? bytes - static_cast<std::uint64_t>(written) : 0;
-    if (left > 0) TH_TRY(gate_.work(charge_disk(node, {left}), kCall, path));
+    if (left > 0 && item->durable) TH_TRY(gate_.work(charge_disk(node, {left}), kCall, path));
     if (item->update) {
       // The end of an update is the same as that of a fresh tree; what it moved was counted.
       const FileView view(node, FileRoot{});
       if (const auto names = view.list(path))
         for (const auto& entry : *names) TH_TRY(view.remove_tree(path + "/" + entry.name));
     }
-    const Status kept = import_tree(node, path, *item->tree);
+    const Status kept = import_tree(node, path, *item->tree, item->durable);
     Item answer;
     answer.kind = Item::Kind::answer;
     if (!kept) answer.refusal = kept.error();
@@ -201,12 +165,155 @@ class SimChannel final : public Channel {
   void close() override {
     if (own().closed || !gate_.enter("channel.close", connection_->peer)) return;
     own().closed = true;
-    other().ready.wake_all();
+    wake_other();
   }
 
  private:
   Connection::End& own() { return connection_->ends[side_]; }
   Connection::End& other() { return connection_->ends[1 - side_]; }
+
+  /// The other end looks at this one, also in the middle of a tree that it sends.
+  void wake_other() {
+    other().ready.wake_all();
+    net_of(*gate_.node().world.nodes[other().node]).flows_changed().wake_all();
+  }
+
+  /// Sets `total` bytes on their way to the peer, beside what else goes there: 0 where both ends are on
+  /// one node, which has no such ways.
+  Result<std::uint64_t> start_carrying(std::uint64_t total, std::optional<BytesPerSecond> rate,
+                                       std::string_view call) {
+    Node& node = gate_.node();
+    if (other().node == node.index) return std::uint64_t{0};
+    NetFlow flow;
+    flow.destination = net_of(*node.world.nodes[other().node]).uplink_address();
+    flow.total = std::max<std::uint64_t>(total, 1);
+    if (rate) flow.most_rate = std::max<std::uint64_t>(rate->value, 1);
+    TH_TRY(wait_for_way(call));
+    auto started = net_of(node).start_flow(std::move(flow));
+    if (!started) return lost(call, started.error().detail);
+    return started;
+  }
+
+  /// Whether all of it has crossed. Errors: connection_lost; the flow is over then.
+  Result<bool> has_carried(std::uint64_t flow, std::string_view call) {
+    if (flow == 0) return true;
+    Node& node = gate_.node();
+    const NetFlow* now = net_of(node).find_flow(flow);
+    if (now == nullptr || now->lost || other().reset || other().closed || peer_rebooted()) {
+      net_of(node).end_flow(flow);
+      return lost(call, "the connection broke in the middle of a tree");
+    }
+    return now->done;
+  }
+
+  Status finish_carrying(std::uint64_t flow, std::string_view call, const std::string& path) {
+    Node& node = gate_.node();
+    while (true) {
+      TH_ASSIGN(const bool done, has_carried(flow, call));
+      if (done) break;
+      const Status waited = gate_.wait(net_of(node).flows_changed(), std::nullopt, call, path);
+      if (waited) continue;
+      stop_carrying(flow, call, path);
+      return waited;
+    }
+    if (flow != 0) net_of(node).end_flow(flow);
+    return {};
+  }
+
+  /// After an error; a node that is off has no flows.
+  void stop_carrying(std::uint64_t flow, std::string_view call, const std::string& path) {
+    if (flow != 0 && (gate_.enter(call, path) || gate_.node().boot == gate_.boot()))
+      net_of(gate_.node()).end_flow(flow);
+  }
+
+  Status carry(std::uint64_t total, std::optional<BytesPerSecond> rate, std::string_view call,
+               const std::string& path) {
+    if (other().node == gate_.node().index) {
+      const std::uint64_t speed =
+          rate ? std::max<std::uint64_t>(rate->value, 1) : std::uint64_t{1'000'000'000};
+      return gate_.work(Duration(static_cast<std::int64_t>(static_cast<UInt128>(total) *
+                                                           1'000'000'000 / speed)),
+                        call, path);
+    }
+    TH_ASSIGN(const std::uint64_t flow, start_carrying(total, rate, call));
+    return finish_carrying(flow, call, path);
+  }
+
+  /// All of the tree has crossed: the other end says whether it could keep it.
+  Result<TransferResult> hand_over(Item item, std::string_view call, const std::string& path) {
+    const TransferResult result = item.result;
+    gate_.node().engine.note(call, path, {result.wire.value, hash_text(result.digest)});
+    TH_TRY(post(call, std::move(item), 0));
+    TH_ASSIGN(const std::optional<Item> answer, take(call, seconds(3600)));
+    if (!answer) return lost(call, "the peer ended before it had the tree");
+    if (answer->kind != Item::Kind::answer) {
+      return fail(ErrorCode::protocol, call, connection_->peer, "the peer did not expect a tree");
+    }
+    if (answer->refusal) {
+      return fail(answer->refusal->code, call, path, "the peer could not keep the tree")
+          .caused_by(*answer->refusal);
+    }
+    return result;
+  }
+
+  /// A tree whose author writes meanwhile. What crosses is as much as the author foretold; where that is
+  /// to be compressed, or both ends are on one node, it crosses when it is complete.
+  Result<TransferResult> send_growing(const std::string& path, const TransferOptions& options) {
+    constexpr std::string_view kCall = "channel.send_tree";
+    if (options.changing || options.update || !options.hollow.empty()) {
+      return fail(ErrorCode::invalid_argument, kCall, path, "a tree that has an author is sent as it is");
+    }
+    Node& node = gate_.node();
+    Item item;
+    item.kind = Item::Kind::tree;
+    item.began = node.engine.now();
+    item.durable = options.durable;
+    std::uint64_t flow = 0;
+    const Status written = write_and_carry(*options.author, options, flow, kCall);
+    if (!written) {
+      stop_carrying(flow, kCall, path);
+      if (written.error().code == ErrorCode::connection_lost ||
+          written.error().code == ErrorCode::node_down)
+        return written.error();
+      item.refusal = written.error();
+      TH_TRY(post(kCall, std::move(item), 64));
+      return written.error();
+    }
+    TH_ASSIGN(const auto image, export_tree(node, path));
+    item.tree = image;
+    const TreeDifference moved = whole_of(*image);
+    const std::uint64_t stream = (options.compress ? moved.packed : moved.sent.bytes.value) +
+                                 moved.headers * kInodeOverhead;
+    item.result.size = size_of(*image);
+    item.result.sent = moved.sent;
+    item.result.digest = moved.digest;
+    item.result.wire = {stream};
+    if (flow != 0)
+      TH_TRY(finish_carrying(flow, kCall, path));
+    else
+      TH_TRY(carry(stream, options.rate, kCall, path));
+    return hand_over(std::move(item), kCall, path);
+  }
+
+  /// Lets the author write to its end. A connection that breaks is noticed in between.
+  Status write_and_carry(TreeAuthor& author, const TransferOptions& options, std::uint64_t& flow,
+                         std::string_view call) {
+    constexpr Duration kSlice = milliseconds(200);
+    TH_ASSIGN(bool complete, author.go_on(Duration(0)));
+    const std::uint64_t expected = author.expected().value;
+    if (!options.compress && expected > 0) {
+      TH_ASSIGN(flow, start_carrying(expected + kInodeOverhead, options.rate, call));
+    }
+    while (!complete) {
+      TH_ASSIGN(complete, author.go_on(kSlice));
+      const auto carried = has_carried(flow, call);
+      if (!carried) {
+        flow = 0;  // it is over
+        return carried.error();
+      }
+    }
+    return {};
+  }
 
   /// What the peer's directory holds.
   Result<std::shared_ptr<const TreeImage>> ask_manifest(std::string_view call,
@@ -259,21 +366,41 @@ class SimChannel final : public Channel {
     return peer.powered && peer.boot != other().boot;
   }
 
-  /// The way to the peer now; std::nullopt when there is none.
-  [[nodiscard]] std::optional<NetPath> way() {
+  /// The way to the peer now, valid until the next call; nullptr when there is none.
+  [[nodiscard]] const NetPath* way() {
+    static const NetPath kHere;
     const Node& peer = *gate_.node().world.nodes[other().node];
-    if (other().node == own().node) return NetPath{};
-    if (!peer.powered || peer.boot != other().boot) return std::nullopt;
-    auto path = net_of(gate_.node()).trace_both(0, net_of(peer).uplink_address());
-    if (!path) return std::nullopt;
-    return *path;
+    if (other().node == own().node) return &kHere;
+    if (!peer.powered || peer.boot != other().boot) return nullptr;
+    // Messages are many, changes of the network few.
+    if (const std::uint64_t now = gate_.node().world.network_changes; found_at_ != now) {
+      auto path = net_of(gate_.node()).trace_both(0, net_of(peer).uplink_address());
+      found_ = path ? std::optional(*std::move(path)) : std::nullopt;
+      found_at_ = now;
+    }
+    return found_ ? &*found_ : nullptr;
+  }
+
+  /// While the cable is out the bytes wait in this kernel; after 10 s of silence the connection is
+  /// lost.
+  Status wait_for_way(std::string_view call) {
+    Engine& engine = gate_.node().engine;
+    const Instant lost_at = engine.now() + NetModel::kSilence;
+    while (way() == nullptr) {
+      if (engine.now() >= lost_at || peer_rebooted())
+        return lost(call, "no sign of the peer for 10 seconds");
+      const Status waited = gate_.wait(own().ready, std::min(lost_at, engine.now() + seconds(1)),
+                                       call, connection_->peer);
+      if (!waited && waited.error().code != ErrorCode::timed_out) return waited;
+    }
+    return {};
   }
 
   /// Puts something on the wire to the other end.
   Status post(std::string_view call, Item item, std::size_t bytes) {
     if (other().closed) return lost(call, "the peer closed the connection");
     Engine& engine = gate_.node().engine;
-    const auto path = way();
+    const NetPath* path = way();
     Duration length = microseconds(20);
     if (path) {
       std::uint64_t narrowest = 1'000'000'000;
@@ -302,7 +429,7 @@ class SimChannel final : public Channel {
     while (true) {
       const Instant now = engine.now();
       if (other().reset) return lost(call, "the peer's program vanished");
-      const bool reachable = way().has_value();
+      const bool reachable = way() != nullptr;
       if (reachable) {
         if (silent_since && !own().inbox.empty()) {  // what was stuck comes after one more latency
           own().inbox.front().arrives = std::max(own().inbox.front().arrives, now);
@@ -336,6 +463,8 @@ class SimChannel final : public Channel {
 
   NodeGate gate_;
   std::shared_ptr<Connection> connection_;
+  std::optional<NetPath> found_;           ///< the way to the peer, at that time
+  std::optional<std::uint64_t> found_at_;  ///< WorldState::network_changes
   std::size_t side_;
 };
 
@@ -353,6 +482,11 @@ class SimChannels final : public Channels {
     if (target == nullptr) {
       return fail(ErrorCode::unreachable, kCall, peer.host, "there is no such host")
           .with_hint("use the name of a node of this world");
+    }
+    if (!peer.ssh_options.empty()) {
+      return fail(ErrorCode::not_supported, kCall, peer.host,
+                  "is reached by a simulated cable, which takes no options of ssh")
+          .with_hint("leave the options out");
     }
     const auto route = [&]() -> Result<NetPath> {
       if (target == &node) return NetPath{};

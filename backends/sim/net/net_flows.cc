@@ -112,6 +112,12 @@ std::uint64_t NetModel::moved(std::uint64_t id) {
   return flow->moved;
 }
 
+std::uint64_t NetModel::arrived(std::uint64_t id) {
+  const NetFlow* flow = find_flow(id);
+  if (flow == nullptr || flow->server == 0) return 0;
+  return net_of(*node_.world.nodes[flow->path.node]).received(flow->server);
+}
+
 void NetModel::end_flow(std::uint64_t id) {
   NetFlow* flow = find_flow(id);
   if (flow == nullptr) return;
@@ -323,6 +329,7 @@ void NetModel::find_ways() {
 }
 
 void NetModel::changed() {
+  ++node_.world.network_changes;
   bool any = false;
   for (const auto& node : node_.world.nodes) {
     if (node == nullptr || node->net == nullptr) continue;

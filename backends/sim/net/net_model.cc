@@ -48,9 +48,13 @@ void NetModel::reset() {
 
 void NetModel::power_off() {
   reset();
+  ++node_.world.network_changes;
   flows_changed_.wake_all();
 }
-void NetModel::power_on() { reset(); }
+void NetModel::power_on() {
+  reset();
+  ++node_.world.network_changes;
+}
 
 void NetModel::add_namespace(std::uint32_t id) {
   NetDevice loopback;
@@ -184,53 +188,54 @@ bool NetModel::answers(const NetModel& owner, std::uint32_t space, const std::st
 
 std::optional<NetModel::Neighbour> NetModel::resolve(std::uint32_t space, const std::string& device,
                                                      const IpAddress& target) const {
+  using Entry = std::map<std::string, NetDevice>::value_type;
   struct Place {
     const NetModel* owner;
     std::uint32_t space;
-    std::string device;
+    const Entry* device;
     std::size_t from;
     std::optional<NetPath::Cross> cable;
   };
-  std::vector<Place> places{{this, space, device, 0, {}}};
-  std::set<std::tuple<std::uint32_t, std::uint32_t, std::string>> seen{
-      {node_.index, space, device}};
+  std::vector<Place> places;
+  std::set<const NetDevice*> seen;  // only asked whether it holds one
   const auto reach = [&](const NetModel* owner, std::uint32_t where, const std::string& name,
                          std::size_t from, std::optional<NetPath::Cross> cable) {
     const NetNamespace* home = owner->find(where);
     if (home == nullptr) return;
     const auto found = home->devices.find(name);
     if (found == home->devices.end() || !found->second.up) return;
-    if (!seen.insert({owner->node_.index, where, name}).second) return;
-    places.push_back({owner, where, name, from, cable});
+    if (!seen.insert(&found->second).second) return;
+    places.push_back({owner, where, &*found, from, cable});
   };
+  reach(this, space, device, 0, {});
   std::optional<std::size_t> best;
   std::uint64_t best_priority = 0;
   for (std::size_t i = 0; i < places.size(); ++i) {
-    const Place place = places[i];
-    const NetDevice facts = place.owner->find(place.space)->devices.at(place.device);
-    if (!facts.up) continue;
+    const NetModel* const owner = places[i].owner;
+    const std::uint32_t where = places[i].space;
+    const auto& [device_name, facts] = *places[i].device;
     if (i > 0) {
       std::uint64_t priority = 0;
-      if (answers(*place.owner, place.space, place.device, target, priority) &&
+      if (answers(*owner, where, device_name, target, priority) &&
           (!best || priority > best_priority)) {
         best = i;
         best_priority = priority;
       }
     }
     if (!facts.bridge.empty()) {
-      reach(place.owner, place.space, facts.bridge, i, {});
+      reach(owner, where, facts.bridge, i, {});
     }
     if (facts.kind == LinkKind::bridge) {
-      for (const auto& [name, port] : place.owner->find(place.space)->devices) {
-        if (port.bridge == place.device) reach(place.owner, place.space, name, i, {});
+      for (const auto& [name, port] : owner->find(where)->devices) {
+        if (port.bridge == device_name) reach(owner, where, name, i, {});
       }
     }
     if (facts.kind == LinkKind::veth) {
       // From a port inwards to the container, from a container outwards to the node.
-      reach(place.owner, facts.peer_space, facts.peer_name, i, {});
+      reach(owner, facts.peer_space, facts.peer_name, i, {});
     }
     if (facts.kind == LinkKind::physical) {
-      const std::uint32_t here = place.owner->node_.index;
+      const std::uint32_t here = owner->node_.index;
       for (std::uint32_t c = 0; c < node_.world.cables.size(); ++c) {
         const Cable& cable = node_.world.cables[c];
         if (!cable.up || (cable.a != here && cable.b != here)) continue;
@@ -245,12 +250,12 @@ std::optional<NetModel::Neighbour> NetModel::resolve(std::uint32_t space, const 
   Neighbour found;
   found.owner = places[*best].owner;
   found.space = places[*best].space;
-  found.device = places[*best].device;
+  found.device = places[*best].device->first;
   found.priority = best_priority;
   for (std::size_t i = *best; i != 0; i = places[i].from) {
-    found.hops.push_back({places[i].owner->node_.index, places[i].space, places[i].device, false});
+    found.hops.push_back({places[i].owner->node_.index, places[i].space, places[i].device->first, false});
     const Place& from = places[places[i].from];
-    found.hops.push_back({from.owner->node_.index, from.space, from.device, true});
+    found.hops.push_back({from.owner->node_.index, from.space, from.device->first, true});
     if (places[i].cable) found.cables.push_back(*places[i].cable);
   }
   std::reverse(found.hops.begin(), found.hops.end());

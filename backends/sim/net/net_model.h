@@ -131,6 +131,8 @@ class NetModel final : public NetStack {
                 std::uint32_t space);
   /// Bytes moved until now.
   std::uint64_t moved(std::uint64_t id);
+  /// Bytes that the flow's server has had, from this flow and from others. 0 = no server.
+  std::uint64_t arrived(std::uint64_t id);
   void end_flow(std::uint64_t id);
   /// The process's bytes as a receiver, ended flows included.
   [[nodiscard]] std::uint64_t received(std::int32_t pid);

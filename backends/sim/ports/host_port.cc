@@ -1,8 +1,9 @@
 #include <fmt/format.h>
 
-#include "backends/sim/cpu/cgroup_tree.h"
+#include "backends/sim/cpu/cgroup_model.h"
 #include "backends/sim/files/file_ops.h"
 #include "backends/sim/ports/ports.h"
+#include "backends/sim/process/process_model.h"
 
 namespace twinhull::sim {
 namespace {
@@ -51,6 +52,11 @@ class HostPort final : public Host {
   Result<Support> supports(Feature feature) override {
     TH_TRY(gate_.enter("host.supports", to_string(feature)));
     switch (feature) {
+      case Feature::lazy_pages:
+        if (!gate_.node().spec.lazy_pages) {
+          return Support{false, "its kernel hands no missing pages to user space (userfaultfd)"};
+        }
+        return Support{true, "simulated"};
       case Feature::seccomp:
         return Support{true, "simulated programs make no system calls that would be refused"};
       case Feature::device_rules: return Support{true, "kept; simulated programs open no devices"};
@@ -61,6 +67,22 @@ class HostPort final : public Host {
   Result<LoadAverage> load() override {
     TH_TRY(gate_.enter("host.load", gate_.node().spec.name));
     return gate_.node().cgroups->load_average();
+  }
+
+  Result<HostUsage> usage() override {
+    const Node& node = gate_.node();
+    TH_TRY(gate_.enter("host.usage", node.spec.name));
+    CgroupModel& groups = cgroups_of(node);
+    const MemorySample memory = groups.memory().sample(kRootMemoryGroup);
+    HostUsage usage;
+    usage.memory = memory.anonymous;
+    usage.swap = memory.swap;
+    for (const auto& [pid, process] : processes_of(node).all()) {
+      ++usage.processes;
+      usage.threads += process->threads;
+    }
+    usage.cpu = groups.cpu().delivered().time();
+    return usage;
   }
 
   Result<DiskInfo> disk(const std::string& path) override {

@@ -12,7 +12,8 @@ void ProcessModel::save(SaveArchive& archive) const {
   for (const auto& [pid, p] : processes_) {
     archive(p->ref, p->parent, p->space, p->inner_pid, p->cgroup, p->root, p->directory,
             p->environment, p->argv, p->started, p->threads, p->depth, p->stopped, p->command, p->cpu,
-            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch);
+            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch, p->late,
+            p->held_back);
     const bool runs = p->program != nullptr;
     archive(runs);
     if (!runs) continue;
@@ -33,7 +34,8 @@ void ProcessModel::load(LoadArchive& archive) {
     SimProcess* p = made.get();
     archive(p->ref, p->parent, p->space, p->inner_pid, p->cgroup, p->root, p->directory,
             p->environment, p->argv, p->started, p->threads, p->depth, p->stopped, p->command, p->cpu,
-            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch);
+            p->cpu_before, p->memory, p->timer, p->queued, p->inbox, p->streams, p->watch, p->late,
+            p->held_back);
     require_sane(p->ref.pid > 0 && !processes_.contains(p->ref.pid), "a pid is there twice");
     require_sane(p->ref.generation < next_generation_, "a process comes from the future");
     bool runs = false;
@@ -47,6 +49,7 @@ void ProcessModel::load(LoadArchive& archive) {
       p->program->load(archive);
     }
     require_sane(p->space == kNodeSpace || spaces_.contains(p->space), "a process has no space");
+    require_sane(!p->late || (p->late->missing > 0 && !p->command), "no memory is missing");
     if (!p->command) {
       require_sane(cgroups().find(p->cgroup) != nullptr, "a process has no control group");
     }
@@ -97,6 +100,9 @@ Status ProcessModel::check() const {
     }
     if (process->memory == 0 || !cgroups().memory().has_account(process->memory, group->memory)) {
       return broken(*process, "has no memory account in its group");
+    }
+    if (process->held_back > cgroups().memory().held(process->memory).value / kPageSize) {
+      return broken(*process, "holds back more memory than it has");
     }
     if (process->cpu != 0) {
       const auto owner = cpu_owners_.find(process->cpu);

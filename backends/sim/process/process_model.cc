@@ -160,6 +160,7 @@ void ProcessModel::replace(SimProcess& process, std::vector<std::string> argv,
                            const std::map<std::string, std::string>& environment,
                            const std::string& directory, std::unique_ptr<Program> program) {
   replaced_.push_back(std::move(process.program));  // its code may be running
+  process.late.reset();                             // of an address space that is gone
   process.program = std::move(program);
   process.argv = std::move(argv);
   process.environment = environment;
@@ -227,11 +228,8 @@ void ProcessModel::send(SimProcess& process, Signal signal) {
   if (signal == Signal::kill) return kill(process.ref.pid, number);
   if (signal == Signal::stop || signal == Signal::resume) {
     process.stopped = signal == Signal::stop;
-    if (process.cpu != 0) {
-      cgroups().cpu().set_stopped(process.cpu, process.stopped);
-      cgroups().touch_cpu();
-    }
-    if (!process.stopped && !process.inbox.empty()) enqueue(process);
+    hold_cpu(process);
+    if (runnable(process) && !process.inbox.empty()) enqueue(process);
     return;
   }
   if (process.program->kind() == ProgramKind::init) {
@@ -256,7 +254,7 @@ bool ProcessModel::stop_space(std::uint32_t id, Signal how) {
 }
 
 bool ProcessModel::runnable(const SimProcess& process) const {
-  return !process.stopped && !cgroups().frozen(process.cgroup);
+  return !process.stopped && !waits_for_memory(process) && !cgroups().frozen(process.cgroup);
 }
 
 void ProcessModel::post(SimProcess& process, ProcessEvent event) {
@@ -288,7 +286,7 @@ void ProcessModel::pump() {
     SimProcess* process = find(pid);
     if (process == nullptr) continue;
     process->queued = false;
-    if (!runnable(*process) || process->inbox.empty()) continue;
+    if (!runnable(*process) || process->inbox.empty() || must_wait(*process)) continue;
     const ProcessEvent event = process->inbox.front();
     process->inbox.pop_front();
     if (!process->inbox.empty()) enqueue(*process);
@@ -330,7 +328,7 @@ void ProcessModel::demand_cpu(SimProcess& process, std::optional<CpuDemand> dema
   }
   if (demand) {
     process.cpu = cpu.add_task(cgroups().find(process.cgroup)->cpu, *demand);
-    if (process.stopped) cpu.set_stopped(process.cpu, true);
+    if (process.stopped || waits_for_memory(process)) cpu.set_stopped(process.cpu, true);
     cpu_owners_[process.cpu] = process.ref.pid;
   }
   cgroups().touch_cpu();

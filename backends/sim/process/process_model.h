@@ -29,9 +29,10 @@ struct Space {
   std::uint64_t open_files = 1024; ///< RLIMIT_NOFILE of its first process, inherited by all
   std::int32_t next_inner = 1;     ///< pid numbers as seen inside
   bool boots = false;              ///< reported as a life event
+  bool holds_back = false;         ///< memory that a lazy dump left out: SimProcess::held_back
   template <typename Archive>
   void serialize(Archive& archive) {
-    archive(label, init, hostname, open_files, next_inner, boots);
+    archive(label, init, hostname, open_files, next_inner, boots, holds_back);
   }
 };
 inline constexpr std::uint32_t kNodeSpace = 0;
@@ -45,6 +46,28 @@ struct PageWatch {
   template <typename Archive>
   void serialize(Archive& archive) {
     archive(held.value, writes);
+  }
+};
+
+/// Memory that a process made by a lazy restore still lacks (post-copy), in pages. It is charged
+/// when it comes. A process with P pages, of which M are missing, stands still for
+///   at first      min(M, 64) of them: what any program touches when it goes on;
+///   at an event   ceil(T·M / P), where T = 8 + the distinct pages (dirty_pages.h) that it has written
+///                 since the event before + those that the event makes it read (pages_read), at most
+///                 P: the pages of an event are as likely missing as any.
+/// It goes on when so many have come. Events are held back and no CPU is used meanwhile, as under
+/// SIGSTOP; what the kernel does by itself (connections, timers) goes on.
+struct LatePages {
+  std::uint64_t missing = 0;
+  std::uint64_t awaited = 0;  ///< of them; not 0: the process stands still
+  std::uint64_t writes = 0;   ///< PageWrites::count at the event before
+  bool touched = false;       ///< the next event has had its wait
+  template <typename Archive>
+  void serialize(Archive& archive) {
+    archive(missing, awaited, writes, touched);
+    if (awaited > missing || missing > (std::uint64_t{1} << 52U)) {
+      throw CorruptWorld("missing memory is impossible");
+    }
   }
 };
 
@@ -70,10 +93,16 @@ struct SimProcess {
   Timer timer;
   bool queued = false;
   std::optional<PageWatch> watch;
+  std::optional<LatePages> late;    ///< never with nothing missing
+  std::uint64_t held_back = 0;      ///< pages that a lazy dump left out and the peer will ask for
   std::deque<ProcessEvent> inbox;
   ProcessStreams streams;
   std::unique_ptr<Program> program;  ///< null for commands
 };
+
+[[nodiscard]] inline bool waits_for_memory(const SimProcess& process) {
+  return process.late && process.late->awaited > 0;
+}
 
 /// How a program is to be run: everything beside its words.
 struct RunSpec {
@@ -135,6 +164,15 @@ class ProcessModel final : public ProcessTable {
   /// After a thaw: what was held back goes on.
   void release(const std::string& cgroup);
 
+  // --- memory that comes later (post-copy) --------------------------------------------------------
+  /// A process just made lacks so many pages; it stands still until the first have come.
+  void lack(SimProcess& process, std::uint64_t pages);
+  /// So many missing pages have come: charges them and lets the process go on when it waited for no
+  /// more. Returns how many of them it was waiting for. The OOM killer may take processes for them.
+  std::uint64_t bring(SimProcess& process, std::uint64_t pages);
+  /// Whether a process of the space lacks memory.
+  [[nodiscard]] bool lacks(std::uint32_t space) const;
+
   // --- what programs need -----------------------------------------------------------------------
   /// Replaces the CPU task of the process (nullopt = none).
   void demand_cpu(SimProcess& process, std::optional<CpuDemand> demand);
@@ -192,6 +230,10 @@ class ProcessModel final : public ProcessTable {
   void enqueue(SimProcess& process);
   void schedule_pump();
   void on_space_end(std::uint32_t space);
+  /// The process is about to handle an event: whether it must wait for memory first.
+  [[nodiscard]] bool must_wait(SimProcess& process) const;
+  /// Stopped, or waiting for memory: tells the CPU model.
+  void hold_cpu(const SimProcess& process) const;
 
   Node& node_;
   std::map<std::int32_t, std::unique_ptr<SimProcess>> processes_;

@@ -61,6 +61,8 @@ class Program {
   /// The process is about to be gone (ended or killed): release what others hold for it.
   virtual void leave(ProcessModel& /*table*/, SimProcess& /*process*/) {}
   [[nodiscard]] virtual PageWrites page_writes(Instant /*now*/) const { return {}; }
+  /// Pages that it reads when it handles the event, beside those that any program touches.
+  [[nodiscard]] virtual std::uint64_t pages_read(const ProcessEvent& /*event*/) const { return 0; }
   /// After load(), in another process than the one that was saved.
   virtual void relocate(const Relocation& /*relocation*/) {}
   /// Goes on at an event of the disk, unless a timer or another event is to come.

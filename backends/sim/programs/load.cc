@@ -188,6 +188,12 @@ PageWrites LoadProgram::page_writes(Instant now) const {
   return {(dirtied_ + freshly_dirtied(now)) / kPageSize, bytes_ / kPageSize, spec_.pattern};
 }
 
+std::uint64_t LoadProgram::pages_read(const ProcessEvent& event) const {
+  const bool last = spec_.kind == LoadSpec::Kind::memory && spec_.sync && holding_ &&
+                    event.kind == ProcessEvent::Kind::timer;
+  return last ? bytes_ / kPageSize : 0;
+}
+
 void LoadProgram::relocate(const Relocation& relocation) {
   if (flow_ == 0) return;
   const auto found = relocation.flows.find(flow_);
@@ -292,7 +298,13 @@ void LoadProgram::demand(ProcessModel& table, SimProcess& process) {
 
 void LoadProgram::end(ProcessModel& table, SimProcess& process) {
   NetModel& net = net_of(table.node());
-  if (spec_.kind == LoadSpec::Kind::send) bytes_ = net.moved(flow_);
+  if (spec_.kind == LoadSpec::Kind::send) {
+    bytes_ = net.moved(flow_);
+    // Streams are amounts here, without content.
+    const std::uint64_t arrived = spec_.sync ? net.arrived(flow_) : bytes_;
+    if (arrived < bytes_)
+      return refuse(table, process, fmt::format("of {} bytes only {} arrived", bytes_, arrived));
+  }
   if (spec_.kind == LoadSpec::Kind::serve) bytes_ = net.received(process.ref.pid);
   const Duration elapsed = table.node().engine.now() - begun_;
   const std::string line = fmt::format(
@@ -369,8 +381,8 @@ int applet_vzload(AppletCall& call) {
       words.push_back(option);
       continue;
     }
-    if (option == "--sync" || option == "--direct") {
-      (option == "--sync" ? spec.sync : spec.direct) = true;
+    if (option == "--sync" || option == "--direct" || option == "--verify") {
+      (option == "--direct" ? spec.direct : spec.sync) = true;
       continue;
     }
     if (i + 1 >= call.argv.size()) return wrong(option + " needs a value");
@@ -429,6 +441,7 @@ int applet_vzload(AppletCall& call) {
       break;
     case LoadSpec::Kind::memory:
       if (spec.bytes.value == kUnlimited) return wrong("memory needs --grow BYTES");
+      if (spec.sync && spec.dirty != 0) return wrong("--verify and --dirty exclude each other");
       if (spec.dirty != 0 && (!spec.has_end || spec.bytes.value < kPageSize)) {
         return wrong("--dirty needs --hold, and a page to write to");
       }

@@ -14,11 +14,13 @@ struct LoadSpec {
   enum class Kind : std::uint8_t { cpu, memory, write, serve, send, trace, read, files };
   Kind kind = Kind::cpu;
   std::uint32_t threads = 1;
-  std::uint64_t hundredths_of_percent = 10'000;  ///< of each thread's CPU
+  std::uint64_t hundredths_of_percent = 10'000;  ///< of each thread's CPU; what it does not get it owes
   bool has_end = false;
   Duration length{0};                            ///< --for, --hold; trace: --interval
   Bytes bytes{kUnlimited};
   std::uint64_t rate = 0;                        ///< bytes a second; 0 = as fast as it goes
+  /// write: fsync at the end; send: the server says what arrived; memory: all is read at the end
+  /// (both --verify)
   bool sync = false;
   std::uint64_t dirty = 0;                       ///< memory: bytes of pages a second written again
   DirtyPattern pattern = DirtyPattern::uniform;
@@ -39,6 +41,7 @@ class LoadProgram final : public Program {
   void handle(ProcessModel& table, SimProcess& process, const ProcessEvent& event) override;
   void leave(ProcessModel& table, SimProcess& process) override;
   [[nodiscard]] PageWrites page_writes(Instant now) const override;
+  [[nodiscard]] std::uint64_t pages_read(const ProcessEvent& event) const override;
   void relocate(const Relocation& relocation) override;
   [[nodiscard]] bool uses_disk() const override {
     return spec_.kind == LoadSpec::Kind::write || spec_.kind == LoadSpec::Kind::read;

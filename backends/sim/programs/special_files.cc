@@ -81,7 +81,11 @@ std::optional<std::string> read_special(ProcessModel& table, const SimProcess& p
   }
   if (path == "/proc/1/comm" || path == "/proc/1/cmdline") {
     for (const SimProcess* member : table.members(process.space)) {
-      if (member->inner_pid == 1) return member->argv[0] + "\n";
+      if (member->inner_pid != 1) continue;
+      const std::string& program = member->argv[0];
+      // proc(5): comm is the last part of the path, at most 15 bytes of it.
+      return path == "/proc/1/comm" ? program.substr(program.rfind('/') + 1).substr(0, 15) + "\n"
+                                    : program + "\n";
     }
     return std::nullopt;
   }

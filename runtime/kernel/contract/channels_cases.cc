@@ -1,6 +1,7 @@
 // What the runtime relies on: Channels.
 #include "runtime/kernel/channels.h"
 #include "runtime/kernel/contract/checks.h"
+#include "runtime/kernel/contract/peer_channel.h"
 
 namespace twinhull::contract {
 namespace {
@@ -8,19 +9,6 @@ namespace {
 std::vector<Case>& cases() {
   static std::vector<Case> list;
   return list;
-}
-
-constexpr Duration kPatience = seconds(30);
-
-std::unique_ptr<Channel> connected(ContractStage& stage, const std::string& service) {
-  MUST(stage.serve_contract_services());
-  return MUST(stage.kernel().channels().connect(stage.peer_address(), service, kPatience));
-}
-
-std::string next(Channel& channel) {
-  const auto message = MUST(channel.receive(kPatience));
-  BOOST_REQUIRE_MESSAGE(message.has_value(), "the channel was closed");
-  return *message;
 }
 
 // A directory with a few files; returns its digest.
@@ -118,6 +106,13 @@ CASE(a_host_that_does_not_exist_is_unreachable) {
           unreachable);
 }
 
+CASE(options_of_ssh_are_refused_where_no_ssh_leads) {
+  MUST(stage.serve_contract_services());
+  PeerAddress peer = stage.peer_address();
+  peer.ssh_options = {"-p", "2222"};
+  REFUSED(stage.kernel().channels().connect(peer, "echo", kPatience), not_supported);
+}
+
 CASE(two_channels_do_not_mix) {
   const auto one = connected(stage, "echo");
   const auto two = connected(stage, "echo");
@@ -140,6 +135,17 @@ CASE(a_sent_tree_arrives_equal) {
   const std::string wanted = digest + " " + std::to_string(sent.size.bytes.value) + " " +
                              std::to_string(sent.size.inodes.value);
   BOOST_CHECK_EQUAL(next(*channel), wanted);
+  BOOST_CHECK_EQUAL(MUST(stage.peer().files().digest_tree(to)), digest);
+}
+
+CASE(a_tree_that_need_not_be_durable_arrives_equal) {
+  const std::string from = stage.scratch() + "/d", to = stage.peer_scratch() + "/copy";
+  const std::string digest = make_tree(stage.kernel().files(), from);
+  MUST(stage.peer().files().make_directory(to));
+  const auto channel = connected(stage, "tree-sink");
+  MUST(channel->send(to));
+  BOOST_CHECK_EQUAL(MUST(channel->send_tree(from, {.durable = false})).digest, digest);
+  BOOST_CHECK(next(*channel).starts_with(digest));
   BOOST_CHECK_EQUAL(MUST(stage.peer().files().digest_tree(to)), digest);
 }
 

@@ -197,6 +197,20 @@ CASE(memory_is_in_the_images_and_comes_back) {
   }));
 }
 
+CASE(images_that_need_not_be_durable_serve_as_well) {
+  CHECKPOINTS(stage);
+  const Box box = counting_box(stage);
+  BOOST_REQUIRE(counts_beyond(stage, box, 3));
+  DumpSpec spec = to(image_directory(stage));
+  spec.durable = false;
+  const DumpResult dumped = MUST(stage.kernel().checkpoints().dump(box.init, spec));
+  BOOST_CHECK(MUST(stage.kernel().files().measure_tree(spec.images)).bytes >= dumped.images);
+  wait_until_empty(stage, box);
+  const int before = counted(stage, box);
+  MUST(stage.kernel().checkpoints().restore(from(spec.images, box)));
+  BOOST_CHECK(counts_beyond(stage, box, before + 3));
+}
+
 CASE(images_serve_more_than_once) {
   CHECKPOINTS(stage);
   Box box = counting_box(stage);

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "runtime/kernel/contract/checks.h"
+#include "runtime/kernel/contract/containers.h"
 #include "runtime/kernel/host.h"
 
 namespace twinhull::contract {
@@ -56,12 +57,35 @@ CASE(load_average_is_readable) {
   for (const std::uint64_t hundredths : load.hundredths) BOOST_CHECK(hundredths < 1'000'000);
 }
 
+CASE(usage_is_within_what_the_node_has) {
+  const Box box = MUST(start_box(stage, "c1"));
+  const HostInfo info = MUST(stage.kernel().host().info());
+  const HostUsage usage = MUST(stage.kernel().host().usage());
+  BOOST_CHECK(usage.memory.value > 0);
+  BOOST_CHECK(usage.memory <= info.memory);
+  BOOST_CHECK(usage.swap <= info.swap);
+  BOOST_CHECK(usage.processes > 0);
+  BOOST_CHECK(usage.threads > 0);
+  BOOST_CHECK(usage.cpu >= Duration::zero());
+}
+
+CASE(usage_counts_cpu_time_of_containers) {
+  const Box box = MUST(start_box(stage, "c1"));
+  const HostUsage before = MUST(stage.kernel().host().usage());
+  MUST(shell_output(stage, box, "vzload cpu --for 1"));
+  const HostUsage after = MUST(stage.kernel().host().usage());
+  const Duration worked = after.cpu - before.cpu;
+  BOOST_CHECK_MESSAGE(worked >= milliseconds(500), worked.count() << " ns");
+}
+
 CASE(disk_of_a_directory) {
   const DiskInfo disk = MUST(stage.kernel().host().disk(stage.scratch()));
   BOOST_CHECK(!disk.file_system.empty());
   BOOST_CHECK(disk.capacity.value > 0);
   BOOST_CHECK(disk.available <= disk.capacity);
   BOOST_CHECK(disk.available.value >= 256 << 20);
+  BOOST_CHECK(disk.used.value > 0);
+  BOOST_CHECK(disk.used <= disk.capacity);
 }
 
 CASE(disk_of_a_path_that_is_not_there_yet_is_that_of_its_ancestor) {

@@ -99,6 +99,24 @@ CASE(shares_divide_one_cpu) {
   BOOST_CHECK_MESSAGE(got > 2.4 && got < 6.5, "2048 : 512 gave " << got << " : 1");
 }
 
+CASE(a_demand_below_its_share_is_met_beside_a_busy_program) {
+  // What it could not burn in a slice of its own it burns later: less would make everybody else faster.
+  Cgroups& cgroups = stage.kernel().cgroups();
+  const Box busy = MUST(make_box(stage, "c1"));
+  const Box modest = MUST(make_box(stage, "c2"));
+  NEEDS(stage, cpuset, cgroups.set_cpus(busy.group, first_cpu(stage)));
+  for (const Box* box : {&busy, &modest}) MUST(cgroups.set_cpus(box->group, first_cpu(stage)));
+  MUST(stage.kernel().processes().spawn(box_spec(busy, {"/bin/vzload", "cpu"})));
+  MUST(stage.kernel().processes().spawn(box_spec(modest, {"/bin/vzload", "cpu", "--percent", "45"})));
+  MUST(stage.kernel().clock().sleep(milliseconds(300)));
+  const Duration busy_before = sample(stage, busy).cpu.usage;
+  const Duration modest_before = sample(stage, modest).cpu.usage;
+  MUST(stage.kernel().clock().sleep(seconds(2)));
+  const Duration had = sample(stage, modest).cpu.usage - modest_before;
+  const double part = ratio(had, had + (sample(stage, busy).cpu.usage - busy_before));
+  BOOST_CHECK_MESSAGE(part > 0.43 && part < 0.56, "45 % were wanted, half is fair, " << part << " it got");
+}
+
 CASE(shares_that_nobody_else_wants_are_used) {
   Cgroups& cgroups = stage.kernel().cgroups();
   const Box box = MUST(make_box(stage, "c1"));

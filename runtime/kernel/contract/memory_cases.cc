@@ -40,12 +40,11 @@ bool was_killed(const ExecOutcome& outcome) {
 }
 
 /// Starts a program that keeps `mebibytes` of anonymous memory, and waits until it has them.
-void hold(ContractStage& stage, const Box& box, std::uint64_t mebibytes,
-          const std::string& before = "") {
+void hold(ContractStage& stage, const Box& box, std::uint64_t mebibytes) {
   const std::uint64_t had = memory(stage, box.group).anonymous.value;
   MUST(shell_output(stage, box,
-                    "(" + before + "exec vzload memory --grow " + std::to_string(mebibytes) +
-                        "M --hold 1000) >/dev/null 2>&1 &"));
+                    "vzload memory --grow " + std::to_string(mebibytes) +
+                        "M --hold 1000 >/dev/null 2>&1 &"));
   BOOST_REQUIRE(eventually(stage, seconds(30), [&] {
     return memory(stage, box.group).anonymous.value >= had + mebibytes * kMebi;
   }));
@@ -133,39 +132,6 @@ CASE(a_raised_or_lifted_limit_lets_more_in) {
   BOOST_CHECK(load(stage, box, {"memory", "--grow", "64M"}).status.success());
   MUST(stage.kernel().cgroups().set_memory(box.group, {}));
   BOOST_CHECK(load(stage, box, {"memory", "--grow", "192M"}).status.success());
-}
-
-/// A newcomer takes what is not there: it lives, one other dies, and of the others so much is left.
-void newcomer_kills_one(ContractStage& stage, const Box& box, const std::string& newcomer,
-                        std::uint64_t least, std::uint64_t below) {
-  BOOST_CHECK(load(stage, box, {"memory", "--grow", newcomer}).status.success());
-  const MemorySample after = memory(stage, box.group);
-  BOOST_CHECK_EQUAL(after.oom_kills, 1);
-  BOOST_CHECK_MESSAGE(after.anonymous.value >= least * kMebi && after.anonymous.value < below * kMebi,
-                      after.anonymous.value << " bytes are left");
-}
-
-CASE(the_largest_program_dies) {
-  LIMITED_BOX(box, 96);
-  hold(stage, box, 48);
-  hold(stage, box, 20);
-  // The newcomer is far smaller than the one of 48 when the limit refuses.
-  newcomer_kills_one(stage, box, "36M", 20, 40);
-}
-
-CASE(a_gap_of_a_twentieth_decides) {
-  LIMITED_BOX(box, 128);
-  hold(stage, box, 54);
-  hold(stage, box, 50);
-  newcomer_kills_one(stage, box, "40M", 50, 54);
-}
-
-CASE(oom_score_adj_points_at_a_program) {
-  LIMITED_BOX(box, 96);
-  hold(stage, box, 48);
-  hold(stage, box, 16, "echo 900 > /proc/self/oom_score_adj; ");
-  // The small one that offered itself goes first, and the large one stays.
-  newcomer_kills_one(stage, box, "40M", 48, 60);
 }
 
 CASE(oom_score_adj_is_inherited_and_shown) {

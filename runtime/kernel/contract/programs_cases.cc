@@ -116,6 +116,59 @@ CASE(exec_has_only_the_given_environment) {
   BOOST_CHECK_EQUAL(mine, "ONLY=this;PATH=/bin;");
 }
 
+// What systemd does first in a container that may write its own part of a v2 tree: it makes a group
+// for itself, takes everybody along, and hands a controller down. A group that hands down refuses
+// members, and one with members hands nothing down. Where a container has no such tree (cgroup v1,
+// the simulator, whose containers make no groups), its init makes nothing and just runs. /started
+// holds 0 when all went well, and "none" where there is no such tree.
+constexpr const char* kMakesGroups =
+    "echo none >/state; "
+    "if mkdir /sys/fs/cgroup/own 2>/dev/null; then "
+    "echo 1 >/sys/fs/cgroup/own/cgroup.procs; "
+    "cat /sys/fs/cgroup/cgroup.procs | while read p; do "
+    "echo $p >/sys/fs/cgroup/own/cgroup.procs; done; "
+    "echo +pids >/sys/fs/cgroup/cgroup.subtree_control; echo $? >/state; fi; "
+    "mv /state /started; sleep 1000; exit";
+
+CASE(exec_works_beside_an_init_that_made_groups_of_its_own) {
+  const Box box = MUST(start_box(stage, "c1", {"/bin/sh", "-c", kMakesGroups}));
+  Cgroups& cgroups = stage.kernel().cgroups();
+  BOOST_REQUIRE(eventually(stage, seconds(20), [&] {
+    return MUST(shell(stage, box, "cat /started")).status.success();
+  }));
+  const std::string state = MUST(shell_output(stage, box, "cat /started"));
+  BOOST_CHECK(state == "0" || state == "none");
+  MUST(shell_output(stage, box, "sleep 1000 >/dev/null 2>&1 &"));
+  // Below the container's group like all others: counted, frozen and ended with it.
+  const auto members = [&] { return MUST(cgroups.processes(box.group)).size(); };
+  BOOST_CHECK(eventually(stage, seconds(10), [&] { return members() == 3; }));
+  BOOST_CHECK_EQUAL(MUST(cgroups.sample(box.group)).pids, 3);
+  MUST(cgroups.freeze(box.group));
+  MUST(cgroups.thaw(box.group));
+  BOOST_CHECK_EQUAL(MUST(cgroups.kill_all(box.group)), 3);
+  MUST(stage.kernel().processes().wait_gone(box.init, seconds(10)));
+  BOOST_CHECK(eventually(stage, seconds(10), [&] { return members() == 0; }));
+  BOOST_CHECK(MUST(cgroups.remove(box.group)) == Effect::changed);
+}
+
+CASE(exec_does_not_disturb_an_init_that_makes_groups_of_its_own) {
+  for (int round = 0; round < 5; ++round) {
+    const std::string name = "c" + std::to_string(round);
+    const Box box = MUST(start_box(stage, name, {"/bin/sh", "-c", kMakesGroups}));
+    bool started = false;
+    BOOST_CHECK(eventually(stage, seconds(20), [&] {
+      // Each must run, whatever the init is at.
+      const ExecOutcome outcome = MUST(shell(stage, box, "cat /started || exit 3"));
+      started = outcome.status.success();
+      BOOST_CHECK(started || outcome.status.value == 3);
+      if (started) BOOST_CHECK(outcome.out == "0\n" || outcome.out == "none\n");
+      return started;
+    }));
+    MUST(stage.kernel().cgroups().kill_all(box.group));
+    MUST(stage.kernel().processes().wait_gone(box.init, seconds(10)));
+  }
+}
+
 CASE(exec_reports_a_signal) {
   const Box box = MUST(start_box(stage, "c1"));
   const ExecOutcome outcome = MUST(shell(stage, box, "kill -9 $$"));

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "runtime/kernel/checkpoints.h"
+#include "runtime/kernel/processes.h"
+
 namespace twinhull::contract {
 namespace {
 
@@ -52,18 +55,30 @@ Status tree_source(Channel& channel) {
   return swallow(channel);
 }
 
+Status take(Channel& channel, Kernel& node) {
+  TH_ASSIGN(const auto label, channel.receive(kPatience));
+  if (!label) return {};
+  TH_ASSIGN(const auto init, node.processes().find(*label));
+  if (!init) return channel.send("error not_found");
+  const auto moved = node.checkpoints().take_pages(*init, channel);
+  TH_TRY(channel.send(moved ? fmt::format("{} {}", moved->pages.value, moved->faults.value)
+                            : fmt::format("error {}", to_string(moved.error().code))));
+  return swallow(channel);
+}
+
 }  // namespace
 
 std::vector<std::string> service_names() {
-  return {"echo", "count", "greet", "silent", "tree-sink", "tree-source"};
+  return {"echo", "count", "greet", "silent", "tree-sink", "tree-source", "take-pages"};
 }
 
-Status run_service(std::string_view name, Channel& channel) {
+Status run_service(std::string_view name, Channel& channel, Kernel& node) {
   if (name == "echo") return echo(channel);
   if (name == "count" || name == "silent") return swallow(channel);
   if (name == "greet") return greet(channel);
   if (name == "tree-sink") return tree_sink(channel);
   if (name == "tree-source") return tree_source(channel);
+  if (name == "take-pages") return take(channel, node);
   return fail(ErrorCode::not_supported, "contract.serve", name, "there is no such service");
 }
 

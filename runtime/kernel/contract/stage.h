@@ -36,7 +36,8 @@ class ContractStage {
   virtual std::string quota_area() = 0;
 
   /// Starts whatever answers to a service of `contract/services.h` on `peer`.
-  /// A connection to "vanish" must be lost without a close.
+  /// A connection to "vanish" must be lost without a close, one to "tree-vanish" half a second after
+  /// it began to be a "tree-sink"; the peer serves again a moment later.
   /// Blocking calls of the peer's side go on while the node's side waits.
   virtual Status serve_contract_services() = 0;
 

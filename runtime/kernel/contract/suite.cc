@@ -34,7 +34,7 @@ std::size_t register_contract(const StageKind& kind) {
                              mounts_area(),  processes_area(), programs_area(), cgroups_area(),
                              limits_area(),  memory_area(),   oom_area(),      io_area(),
                              quotas_area(),  links_area(),    traffic_area(),  channels_area(), updates_area(),
-                             checkpoints_area()};
+                             checkpoints_area(), lazy_pages_area(), sent_dumps_area()};
   if (kind.can_cut_power) areas.push_back(power_area());
   std::size_t count = 0;
   ut::test_suite* const backend = BOOST_TEST_SUITE(kind.name);

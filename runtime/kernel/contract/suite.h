@@ -38,6 +38,8 @@ Area traffic_area();
 Area channels_area();
 Area updates_area();
 Area checkpoints_area();
+Area lazy_pages_area();
+Area sent_dumps_area();
 /// What a power cut takes and leaves: only for stages that can cut the power.
 Area power_area();
 

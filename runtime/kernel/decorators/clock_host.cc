@@ -33,6 +33,9 @@ class ObservedHost final : public Host {
   Result<LoadAverage> load() override {
     return hook_.call("host.load", {}, [&] { return inner_.load(); });
   }
+  Result<HostUsage> usage() override {
+    return hook_.call("host.usage", {}, [&] { return inner_.usage(); });
+  }
   Result<DiskInfo> disk(const std::string& path) override {
     return hook_.call("host.disk", path, [&] { return inner_.disk(path); });
   }

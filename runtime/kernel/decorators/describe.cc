@@ -307,8 +307,11 @@ void Describer::add(const TransferOptions& options) {
   if (options.compress) out_ += " compress";
   if (options.changing) out_ += " changing";
   if (options.update) out_ += " update";
-  if (!options.unchanged_before) return;
-  out_ += fmt::format(" unchanged_before={}", options.unchanged_before->time_since_epoch().count());
+  if (options.unchanged_before)
+    out_ += fmt::format(" unchanged_before={}",
+                        options.unchanged_before->time_since_epoch().count());
+  for (const std::string& directory : options.hollow) out_ += " hollow=" + directory;
+  if (options.author != nullptr) out_ += " growing";
 }
 
 void Describer::add(const TransferResult& result) {
@@ -351,6 +354,7 @@ void Describer::add(const DumpSpec& spec) {
   add(spec.devices);
   out_ += " after=";
   add(spec.after);
+  if (spec.lazy) out_ += " lazy";
 }
 
 void Describer::add(const DumpResult& result) {
@@ -358,6 +362,12 @@ void Describer::add(const DumpResult& result) {
                       result.scanned.value, result.written.value, result.skipped.value,
                       result.images.value, result.tasks, result.freezing.count(),
                       result.frozen.count());
+}
+
+void Describer::add(const SentDump& sent) {
+  add(sent.dump);
+  out_ += ' ';
+  add(sent.sent);
 }
 
 void Describer::add(const RestoreSpec& spec) {
@@ -368,6 +378,11 @@ void Describer::add(const RestoreSpec& spec) {
   out_ += " devices=";
   add(spec.devices);
   out_ += fmt::format(" frozen={}", spec.frozen);
+  if (spec.lazy) out_ += " lazy";
+}
+
+void Describer::add(const PagesMoved& moved) {
+  out_ += fmt::format("pages={} faults={}", moved.pages.value, moved.faults.value);
 }
 
 void Describer::add(const RestoreResult& result) {
@@ -389,6 +404,11 @@ void Describer::add(const HostInfo& info) {
 
 void Describer::add(const LoadAverage& load) {
   out_ += fmt::format("{}/{}/{}", load.hundredths[0], load.hundredths[1], load.hundredths[2]);
+}
+
+void Describer::add(const HostUsage& usage) {
+  out_ += fmt::format("memory={} swap={} processes={} threads={} cpu={}", usage.memory.value,
+                      usage.swap.value, usage.processes, usage.threads, usage.cpu.count());
 }
 
 void Describer::add(const DiskInfo& disk) {

@@ -117,12 +117,15 @@ class Describer {
   void add(const PreDumpSpec& spec);
   void add(const DumpSpec& spec);
   void add(const DumpResult& result);
+  void add(const SentDump& sent);
   void add(const RestoreSpec& spec);
   void add(const RestoreResult& result);
+  void add(const PagesMoved& moved);
   void add(Feature feature) { out_ += to_string(feature); }
   void add(const Support& support);
   void add(const HostInfo& info);
   void add(const LoadAverage& load);
+  void add(const HostUsage& usage);
   void add(const DiskInfo& disk);
 
   std::string& out_;

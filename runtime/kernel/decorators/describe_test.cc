@@ -45,8 +45,11 @@ BOOST_AUTO_TEST_CASE(values_of_the_ports) {
   BOOST_CHECK_EQUAL(describe(TransferOptions{.compress = true,
                                              .changing = true,
                                              .update = true,
-                                             .unchanged_before = WallTime(seconds(1))}),
-                    "rate=- compress changing update unchanged_before=1000000000");
+                                             .unchanged_before = WallTime(seconds(1)),
+                                             .hollow = {"proc"}}),
+                    "rate=- compress changing update unchanged_before=1000000000 hollow=proc");
+  BOOST_CHECK_EQUAL(describe(HostUsage{{1}, {2}, 3, 4, seconds(5)}),
+                    "memory=1 swap=2 processes=3 threads=4 cpu=5000000000");
 }
 
 // Two values that differ in one field must not look alike in a trace.

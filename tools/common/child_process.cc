@@ -1,4 +1,4 @@
-#include "tools/stages/child_process.h"
+#include "tools/common/child_process.h"
 
 #include <fcntl.h>
 #include <poll.h>
