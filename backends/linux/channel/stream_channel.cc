@@ -354,6 +354,8 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
   }
   const auto mode = parse_tree_mode(begin.payload);
   if (begin.type != FrameType::tree_begin || !mode) return unexpected(begin, operation);
+  // Half an update leaves what nobody has synced.
+  const bool rest_is_durable = durable_trees_.erase(path) != 0;
   if (mode->update) TH_TRY(send_manifest(path, mode->digests, operation, result.wire.value));
   PieceStore pieces(path, operation);
   std::optional<Frame> first;
@@ -397,7 +399,7 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
     return std::nullopt;
   };
   TH_ASSIGN(const Unpacked unpacked,
-            read_tree_archive(path, operation, *mode, source, pieces.files()));
+            read_tree_archive(path, operation, *mode, source, pieces.files(), rest_is_durable));
   // The end mark of the archive comes before the last padding.
   for (;;) {
     TH_ASSIGN(const auto piece, source());
@@ -417,6 +419,7 @@ Result<TransferResult> StreamChannel::store_tree(const std::string& path,
   result.size = {{summary->bytes}, {summary->inodes}};
   result.sent = {{summary->sent_bytes}, {summary->sent_inodes}};
   result.removed = {unpacked.removed};
+  if (mode->durable) durable_trees_.insert(path);
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "backends/linux/channel/child.h"
@@ -70,6 +71,8 @@ class StreamChannel final : public Channel {
   std::deque<Frame> kept_;
   bool closed_ = false;       ///< by us
   bool peer_closed_ = false;  ///< in order
+  /// Trees that came here whole and durable: an update of one has to sync only what it touches.
+  std::set<std::string> durable_trees_;
 };
 
 }  // namespace twinhull::linux_backend

@@ -13,6 +13,7 @@
 #include <map>
 #include <set>
 
+#include "backends/linux/channel/touched_entries.h"
 #include "backends/linux/channel/tree_writer.h"
 #include "backends/linux/errno_error.h"
 #include "backends/linux/file/attributes.h"
@@ -64,12 +65,13 @@ std::pair<std::string, std::string> split(const std::string& path) {
 class ArchiveReader {
  public:
   ArchiveReader(const std::string& top, std::string_view operation, const TreeMode& mode,
-                const ArchiveSource& source, const FollowedFiles& followed)
+                const ArchiveSource& source, const FollowedFiles& followed, bool rest_is_durable)
       : top_(top),
         operation_(operation),
         mode_(mode),
         source_(source),
         followed_(followed),
+        rest_is_durable_(rest_is_durable),
         stream_(::archive_read_new()) {}
 
   Result<Unpacked> run() {
@@ -93,11 +95,16 @@ class ArchiveReader {
     // Children before their parents, which a name sorts after: a directory may become closed to us.
     for (auto late = directories_.rbegin(); late != directories_.rend(); ++late)
       TH_TRY(finish_directory(late->first, late->second));
-    if (mode_.durable) TH_TRY(sync_file_system(top_, operation_));
+    if (mode_.durable) TH_TRY(make_durable());
     return Unpacked{digest_.text(), removed_};
   }
 
  private:
+  [[nodiscard]] Status make_durable() const {
+    if (!mode_.update || !rest_is_durable_) return sync_file_system(top_, operation_);
+    return touched_.sync(top_, operation_, [this](const std::string& path) { return open_below(path); });
+  }
+
   static la_ssize_t give(archive* stream, void* self, const void** data) {
     auto* reader = static_cast<ArchiveReader*>(self);
     auto piece = reader->source_();
@@ -138,6 +145,7 @@ class ArchiveReader {
       if (!facts.is_directory() || marks.gone)
         return fail(ErrorCode::protocol, operation_, top_, "the peer's tree is no directory");
       digest_.begin("", facts, attributes, "", "");
+      touched_.note("");
       directories_.insert_or_assign("", LateDirectory{facts, std::move(attributes)});
       return {};
     }
@@ -148,6 +156,7 @@ class ArchiveReader {
     if (marks.gone) return clear(path, name, object);
     if (marks.kept) return change(path, name, facts, std::move(attributes), object);
     if (mode_.update) TH_TRY(clear(path, name, object));
+    touched_.note(parent);
     if (const char* first = ::archive_entry_hardlink(entry); first != nullptr)
       return link(first, path, name, object);
     const char* raw_target = ::archive_entry_symlink(entry);
@@ -156,12 +165,15 @@ class ArchiveReader {
     if (facts.is_directory()) {
       if (::mkdirat(here_.get(), name.c_str(), 0700) != 0)
         return system_error(operation_, object, errno, "cannot make the directory");
+      touched_.note(path);
       directories_.insert_or_assign(path, LateDirectory{facts, std::move(attributes)});
       return {};
     }
     if (facts.is_regular()) {
       TH_TRY(make_file(name, facts, object));
+      touched_.note(path);
     } else {
+      touched_.note_other();
       TH_TRY(make_node(here_.get(), name, facts, target, operation_, object));
     }
     return apply_details(here_.get(), name, facts, attributes, operation_, object);
@@ -188,9 +200,11 @@ class ArchiveReader {
     if (!facts.is_directory()) {
       if (::unlinkat(here_.get(), name.c_str(), 0) != 0)
         return system_error(operation_, object, errno, "cannot remove");
+      touched_.note(split(path).first);
       ++removed_;
       return {};
     }
+    touched_.note_other();
     // Through the descriptor: no component of the peer's path is walked again.
     const std::string place = "/proc/self/fd/" + std::to_string(here_.get()) + "/" + name;
     CountVisitor counter;
@@ -206,6 +220,7 @@ class ArchiveReader {
   Status claim(const std::string& name, const FollowedFile& file, EntryFacts facts,
                const Attributes& attributes) {
     const std::string object = top_ + "/" + name;
+    touched_.note_other();
     if (!facts.is_regular() || !claimed_.insert(name).second)
       return fail(ErrorCode::protocol, operation_, object, "the peer's pieces were of another entry");
     TH_TRY(enter(""));
@@ -224,6 +239,7 @@ class ArchiveReader {
       return system_error(operation_, object, error);
     if (present.kind() != facts.kind() || !(facts.is_regular() || facts.is_directory()))
       return fail(ErrorCode::protocol, operation_, object, "the peer keeps what is not here");
+    touched_.note(path);
     if (facts.is_directory()) {
       directories_.insert_or_assign(path, LateDirectory{facts, std::move(attributes)});
       return {};
@@ -306,6 +322,7 @@ class ArchiveReader {
   Status link(const std::string& first, const std::string& path, const std::string& name,
               const std::string& object) {
     TH_TRY(check_name(first));
+    touched_.note_other();
     const auto [parent, first_name] = split(first);
     TH_ASSIGN(const UniqueFd directory, open_below(parent));
     if (::linkat(directory.get(), first_name.c_str(), here_.get(), name.c_str(), 0) != 0)
@@ -391,6 +408,7 @@ class ArchiveReader {
   const bool digests_ = mode_.partial || !mode_.durable;  ///< contents, as they come
   const ArchiveSource& source_;
   const FollowedFiles& followed_;
+  const bool rest_is_durable_;
   std::set<std::string> claimed_;  ///< of them
   const std::unique_ptr<archive, FreeArchive> stream_;
   UniqueFd top_fd_;
@@ -401,6 +419,7 @@ class ArchiveReader {
   TreeDigest digest_;
   std::uint64_t digested_ = 0;  ///< bytes of the file that is being made
   std::uint64_t removed_ = 0;
+  TouchedEntries touched_;
   std::optional<Error> source_error_;
 };
 
@@ -408,8 +427,8 @@ class ArchiveReader {
 
 Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
                                    const TreeMode& mode, const ArchiveSource& source,
-                                   const FollowedFiles& followed) {
-  return ArchiveReader(path, operation, mode, source, followed).run();
+                                   const FollowedFiles& followed, bool rest_is_durable) {
+  return ArchiveReader(path, operation, mode, source, followed, rest_is_durable).run();
 }
 
 }  // namespace twinhull::linux_backend

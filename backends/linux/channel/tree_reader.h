@@ -25,11 +25,12 @@ struct Unpacked {
 /// directory the owner, mode and attributes of the tree's top. Nothing of the archive is trusted to
 /// stay inside: each component is opened without following links. With an update what is in the way
 /// of an entry is removed first. `followed`: what pieces have made here before; the archive has the
-/// details of each. Synced when it returns, where that is asked for.
+/// details of each. Synced when it returns, where that is asked for; `rest_is_durable`: what an update
+/// does not touch is so already.
 /// Errors: protocol (no archive of ours), not_directory, exists (not with an update), those of the
 /// file calls and of `source`. After an error the directory holds a part.
 Result<Unpacked> read_tree_archive(const std::string& path, std::string_view operation,
                                    const TreeMode& mode, const ArchiveSource& source,
-                                   const FollowedFiles& followed = {});
+                                   const FollowedFiles& followed = {}, bool rest_is_durable = false);
 
 }  // namespace twinhull::linux_backend
