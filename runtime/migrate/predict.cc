@@ -105,8 +105,10 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
                          at(costs.read, to_bytes(survey.held) - result.follows)) +
                 // The last files, their acceptance, the state, the commit and its answer.
                 6 * facts.round_trip;
-  result.total += result.down + at(facts.bandwidth, result.follows) +
-                  there.of(at(costs.follow, result.follows)) +
+  // What carries memory and what fills it in work side by side.
+  result.total += result.down +
+                  std::max(at(facts.bandwidth, result.follows),
+                           there.of(at(costs.follow, result.follows))) +
                   questions_for(result.follows) * facts.round_trip;
   result.sent += to_bytes(left);
   return result;

@@ -52,7 +52,7 @@ struct CheckpointCosts {
   BytesPerSecond read{std::uint64_t{2048} << 20};  ///< pages out of images into processes
   Duration lazy_dump = milliseconds(40);          ///< more, for the one that holds memory back
   Duration lazy_restore = milliseconds(60);       ///< more, for the one that fills it in
-  BytesPerSecond follow{std::uint64_t{370} << 20};  ///< pages that follow, beside their way
+  BytesPerSecond follow{std::uint64_t{290} << 20};  ///< pages that follow, were their way free
 };
 
 /// Plays the rounds with the rule that decides in earnest (judge_rounds). Pages change at the rate
