@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "backends/sim/cpu/scheduler_rules.h"
 #include "backends/sim/files/file_store.h"
 #include "backends/sim/net/net_stack.h"
 #include "backends/sim/ports/ports.h"
@@ -61,6 +62,11 @@ Status World::Impl::add_node(const NodeSpec& spec) {
   }
   if (spec.cpus < 1 || spec.cpus > 1024) {
     return fail(ErrorCode::invalid_argument, kOperation, spec.name, "a node has 1 to 1024 CPUs");
+  }
+  if (!is_release(spec.kernel)) {
+    return fail(ErrorCode::invalid_argument, kOperation, spec.name,
+                "a kernel's release begins with its version, such as 6.1, and has at most 64 of A-Z, "
+                "a-z, 0-9 and . - + _ ~");
   }
   if (spec.memory_nodes < 1 || spec.memory_nodes > spec.cpus) {
     return fail(ErrorCode::invalid_argument, kOperation, spec.name,

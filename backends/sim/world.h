@@ -29,6 +29,9 @@ struct NodeSpec {
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
   std::uint64_t disk_iops = 20'000;     ///< operations a second, at least 1
+  /// Release of its kernel, see is_release(): a version ("6.1", "6.12.48-amd64") tells by which rules its CPU
+  /// time is shared (SchedulerRules).
+  std::string kernel = "sim-1";
   bool lazy_pages = true;               ///< its kernel has Feature::lazy_pages
   /// NUMA nodes, 1…cpus. CPUs are spread over them in equal runs; where a page lies is not modelled.
   std::uint32_t memory_nodes = 1;

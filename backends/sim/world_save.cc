@@ -11,7 +11,7 @@ namespace twinhull::sim {
 namespace {
 
 constexpr char kMagic[8] = {'T', 'W', 'I', 'N', 'H', 'U', 'L', 'L'};
-constexpr std::uint32_t kVersion = 8;
+constexpr std::uint32_t kVersion = 9;
 // magic, version, reserved, length, checksum
 constexpr std::size_t kHeaderSize = sizeof kMagic + 4 + 4 + 8 + 8;
 
@@ -23,7 +23,7 @@ Error corrupt(std::string_view detail) {
 template <typename Archive>
 void archive_spec(Archive& archive, NodeSpec& spec) {
   archive(spec.name, spec.cpus, spec.cpu_mhz, spec.cpu_features, spec.memory, spec.swap, spec.disk, spec.inodes,
-          spec.disk_bandwidth, spec.memory_nodes, spec.disk_iops, spec.lazy_pages);
+          spec.disk_bandwidth, spec.memory_nodes, spec.disk_iops, spec.lazy_pages, spec.kernel);
 }
 
 template <typename Archive>

@@ -188,6 +188,22 @@ std::string saved_world(World& world) {
   return world.save();
 }
 
+BOOST_AUTO_TEST_CASE(a_node_says_its_kernel) {
+  World world(1);
+  NodeSpec spec;
+  spec.name = "n1";
+  must(world.add_node(spec));
+  spec.name = "n2";
+  spec.kernel = "6.1.0-18-amd64";
+  must(world.add_node(spec));
+  BOOST_TEST(must(world.kernel("n1").host().info()).kernel == "sim-1");
+  auto loaded = must(World::load(world.save()));
+  BOOST_TEST(must(loaded->kernel("n2").host().info()).kernel == "6.1.0-18-amd64");
+  spec.name = "n3";
+  spec.kernel = "six";
+  TH_REFUSED(world.add_node(spec), invalid_argument);
+}
+
 BOOST_AUTO_TEST_CASE(a_loaded_world_goes_on_as_the_saved_one) {
   World world(5);
   const std::string bytes = saved_world(world);

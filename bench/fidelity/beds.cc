@@ -35,9 +35,10 @@ Result<std::string> mount_root(Kernel& kernel, const std::string& base) {
 
 class SimulatedBed final : public OwnedBed {
  public:
-  Status build() {
+  Status build(const std::string& release) {
     sim::NodeSpec spec;
     spec.name = "n1";
+    spec.kernel = release;
     spec.cpus = 2;
     TH_TRY(tools::add_ready_node(world_, spec));
     TH_ASSIGN(root_, mount_root(world_.kernel("n1"), ""));
@@ -106,7 +107,7 @@ Result<std::unique_ptr<OwnedBed>> make(Arguments... arguments) {
 
 }  // namespace
 
-Result<std::unique_ptr<OwnedBed>> make_simulated_bed() { return make<SimulatedBed>(); }
+Result<std::unique_ptr<OwnedBed>> make_simulated_bed(const std::string& release) { return make<SimulatedBed>(release); }
 Result<std::unique_ptr<OwnedBed>> make_real_bed(RealDisk disk) { return make<RealBed>(disk); }
 
 std::string describe_machine() {
@@ -114,6 +115,12 @@ std::string describe_machine() {
   ::uname(&name);
   return std::string(name.sysname) + " " + name.release + " " + name.machine + ", " +
          std::to_string(::sysconf(_SC_NPROCESSORS_ONLN)) + " CPUs";
+}
+
+std::string kernel_release() {
+  utsname name{};
+  ::uname(&name);
+  return name.release;
 }
 
 }  // namespace twinhull::fidelity

@@ -17,8 +17,9 @@ class OwnedBed {
   [[nodiscard]] virtual Bed bed() = 0;
 };
 
-/// A node of a fresh world with two CPUs.
-Result<std::unique_ptr<OwnedBed>> make_simulated_bed();
+/// A node of a fresh world with two CPUs, which shares CPU time as the kernel of this release does.
+/// Errors: invalid_argument (no such release).
+Result<std::unique_ptr<OwnedBed>> make_simulated_bed(const std::string& release);
 
 /// What a real node keeps its files on.
 enum class RealDisk : std::uint8_t {
@@ -33,5 +34,7 @@ Result<std::unique_ptr<OwnedBed>> make_real_bed(RealDisk disk);
 
 /// "Linux 6.18.44 x86_64, 2 CPUs, 250 Hz": what the figures depend on.
 std::string describe_machine();
+/// "6.18.44": of the kernel that runs here.
+std::string kernel_release();
 
 }  // namespace twinhull::fidelity

@@ -81,6 +81,10 @@ Result<Report> compare(const Plan& plan, OwnedBed& simulated, const RealBeds* re
 /// or other repetitions).
 Status measured_before(const Plan& plan, Report& report, const std::vector<std::string>& runs);
 
+/// Release of the kernel that earlier runs (their JSON) were measured on. Errors: corrupt (no such text),
+/// invalid_argument (several kernels which share CPU time by different rules).
+Result<std::string> release_measured(const std::vector<std::string>& runs);
+
 struct Verdict {
   std::size_t count = 0;
   double median = 0, worst = 0;

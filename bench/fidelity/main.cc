@@ -53,7 +53,17 @@ bool named_in(const Case& item, const std::vector<std::string>& texts) {
   return std::ranges::any_of(texts, [&](const auto& text) { return item.name.find(text) != std::string::npos; });
 }
 
-Result<Report> measure_now(const Plan& plan, OwnedBed& simulated) {
+/// Predicts for the kernel that was measured.
+Result<Report> predict_anew(const Plan& plan, const std::vector<std::string>& runs) {
+  TH_ASSIGN(const std::string release, release_measured(runs));
+  TH_ASSIGN(const auto simulated, make_simulated_bed(release));
+  TH_ASSIGN(Report report, compare(plan, *simulated, nullptr));
+  TH_TRY(measured_before(plan, report, runs));
+  return report;
+}
+
+Result<Report> measure_now(const Plan& plan) {
+  TH_ASSIGN(const auto simulated, make_simulated_bed(kernel_release()));
   TH_ASSIGN(const auto real, make_real_bed(RealDisk::plain));
   std::unique_ptr<OwnedBed> disk;
   if (std::any_of(plan.cases.begin(), plan.cases.end(), [](const Case& item) {
@@ -62,7 +72,7 @@ Result<Report> measure_now(const Plan& plan, OwnedBed& simulated) {
     TH_ASSIGN(disk, make_real_bed(RealDisk::own));
   }
   const RealBeds beds{*real, disk.get()};
-  return compare(plan, simulated, &beds);
+  return compare(plan, *simulated, &beds);
 }
 
 }  // namespace
@@ -123,8 +133,6 @@ int main(int argc, char** argv) {
   }
   if (plan.cases.empty()) return std::fprintf(stderr, "fidelity: no case is of that name and kind\n"), 1;
 
-  const auto simulated = make_simulated_bed();
-  if (!simulated) return std::fprintf(stderr, "fidelity: %s\n", simulated.error().message().c_str()), 1;
   const auto is_anew = [&](const Case& item) {
     return measured.empty() || named_in(item, anew) ||
            std::find(anew.begin(), anew.end(), family_name(item.family)) != anew.end();
@@ -137,14 +145,9 @@ int main(int argc, char** argv) {
   std::erase_if(now.cases, [&](const Case& item) { return !is_anew(item); });
   std::erase_if(before.cases, is_anew);
   Result<Report> report = Report{};
-  if (!before.cases.empty()) {
-    report = compare(before, **simulated, nullptr);
-    if (report)
-      if (const Status filled = measured_before(before, *report, texts_of(measured)); !filled)
-        report = filled.error();
-  }
+  if (!before.cases.empty()) report = predict_anew(before, texts_of(measured));
   if (report && !now.cases.empty()) {
-    auto fresh = measure_now(now, **simulated);
+    auto fresh = measure_now(now);
     if (fresh)
       report->add(std::move(*fresh));
     else

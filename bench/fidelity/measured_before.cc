@@ -6,8 +6,10 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 #include <tuple>
 
+#include "backends/sim/cpu/scheduler_rules.h"
 #include "bench/fidelity/compare.h"
 
 namespace twinhull::fidelity {
@@ -70,6 +72,27 @@ Status measured_before(const Plan& plan, Report& report, const std::vector<std::
   } catch (const nlohmann::json::exception& error) {
     return wrong(ErrorCode::corrupt, "the earlier run", error.what());
   }
+}
+
+Result<std::string> release_measured(const std::vector<std::string>& runs) {
+  std::string release;
+  try {
+    for (const std::string& run : runs) {
+      std::istringstream words(nlohmann::json::parse(run).at("machine").get<std::string>());
+      // "Linux RELEASE …", several times where a report already is of several runs.
+      for (std::string word; words >> word;) {
+        if (word != "Linux" || !(words >> word)) continue;
+        if (!release.empty() && sim::rules_of(word) != sim::rules_of(release))
+          return wrong(ErrorCode::invalid_argument, release + " and " + word,
+                       "these kernels share CPU time by different rules: predict their runs one by one");
+        release = word;
+      }
+    }
+  } catch (const nlohmann::json::exception& error) {
+    return wrong(ErrorCode::corrupt, "the earlier run", error.what());
+  }
+  if (!sim::is_release(release)) return wrong(ErrorCode::corrupt, "the earlier run", "names no kernel");
+  return release;
 }
 
 }  // namespace twinhull::fidelity

@@ -18,6 +18,13 @@ bool plain_name(std::string_view name, std::size_t most) {
   });
 }
 
+/// "6.1", "6.12.48-amd64": a number, a point and another number, and what belongs to them.
+bool begins_with_version(std::string_view release) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::size_t point = std::min(release.find_first_not_of("0123456789"), release.size());
+  return point != 0 && point + 1 < release.size() && release[point] == '.' && digit(release[point + 1]);
+}
+
 class ScenarioReader {
  public:
   ScenarioReader(ReadContext& context, const DataReader& data, const TreeNode& root)
@@ -122,6 +129,9 @@ class ScenarioReader {
                 .value_or(static_cast<std::int64_t>(plan.disk_iops)));
         plan.memory_nodes = static_cast<std::uint32_t>(
             reader.integer("memory_nodes", 1, plan.cpus).value_or(plan.memory_nodes));
+        plan.kernel = reader.text("kernel").value_or("");
+        if (!plan.kernel.empty() && !begins_with_version(plan.kernel))
+          context_.problem(item.mark, "'kernel' begins with a version, such as 6.1");
         plan.lazy_pages = reader.boolean("lazy_pages").value_or(true);
         reader.finish();
       }

@@ -64,6 +64,15 @@ BOOST_AUTO_TEST_CASE(blocks_are_written_out) {
   BOOST_TEST(std::get<RunStep>(scenario.steps[4].action).argv.at(4) == "h3");
 }
 
+BOOST_AUTO_TEST_CASE(a_node_has_a_kernel) {
+  const Scenario scenario = accepted(kHead + "nodes: [{name: n1, kernel: 6.1}, n2]\nsteps:\n- sleep: 1s\n");
+  BOOST_TEST(scenario.nodes.at(0).kernel == "6.1");
+  BOOST_TEST(scenario.nodes.at(1).kernel.empty());
+  for (const char* wrong : {"six", "6", "6.", ".1"})
+    BOOST_TEST(complaint(kHead + "nodes: [{name: n1, kernel: \"" + wrong + "\"}]\nsteps:\n- sleep: 1s\n")
+                   .find("begins with a version") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_trace_row_is_read) {
   const Scenario scenario =
       accepted(kHead + "steps:\n- {load: trace, container: 101, file: two.csv, row: 2}\n");

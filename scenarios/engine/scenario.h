@@ -30,6 +30,7 @@ struct NodePlan {
   Inodes inodes{10'000'000};
   BytesPerSecond disk_bandwidth{200'000'000};
   std::uint64_t disk_iops = 20'000;  ///< operations a second
+  std::string kernel = {};           ///< release, such as "6.1"; empty = the simulator's own
   bool lazy_pages = true;            ///< its kernel has that feature
   std::uint32_t memory_nodes = 1;  ///< NUMA nodes, at most as many as CPUs
 };

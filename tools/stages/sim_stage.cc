@@ -66,6 +66,7 @@ class SimStage final : public scenario::Stage {
       spec.inodes = node.inodes;
       spec.disk_bandwidth = node.disk_bandwidth;
       spec.disk_iops = node.disk_iops;
+      if (!node.kernel.empty()) spec.kernel = node.kernel;
       spec.lazy_pages = node.lazy_pages;
       spec.memory_nodes = node.memory_nodes;
       TH_TRY(world_->add_node(spec));

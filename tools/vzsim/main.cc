@@ -123,6 +123,7 @@ int main(int argc, char** argv) {
   auto* add_node = app.add_subcommand("add-node", "Add a node with the stock templates");
   add_node->add_option("NAME", node.name)->required();
   add_node->add_option("--cpus", node.cpus)->check(CLI::Range(1, 1024));
+  add_node->add_option("--kernel", node.kernel, "Release, e.g. 6.1: CPU time is shared as that version does it");
   add_node->add_option("--mhz", node.cpu_mhz)->check(CLI::Range(100, 10000));
   add_node->add_option("--memory", node.memory.value, "Bytes, suffixes K M G T")->transform(size);
   add_node->add_option("--swap", node.swap.value)->transform(size);

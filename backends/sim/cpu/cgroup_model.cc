@@ -20,7 +20,7 @@ void CgroupModel::reset() {
   node_.engine.cancel(cpu_timer_);
   groups_.clear();
   groups_.try_emplace("");
-  cpu_ = CpuTree(node_.spec.cpus);
+  cpu_ = CpuTree(node_.spec.cpus, rules_of(node_.spec.kernel));
   cpu_.advance(node_.engine.now());
   memory_ = MemoryTree(node_.spec.memory, node_.spec.swap);
   io_.reset();

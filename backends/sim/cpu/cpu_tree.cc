@@ -3,7 +3,9 @@
 #include <algorithm>
 
 namespace twinhull::sim {
-CpuTree::CpuTree(std::uint32_t cpus) : cpus_(cpus) { groups_.try_emplace(kRootCpuGroup); }
+CpuTree::CpuTree(std::uint32_t cpus, SchedulerRules rules) : cpus_(cpus), rules_(rules) {
+  groups_.try_emplace(kRootCpuGroup);
+}
 
 CpuGroupId CpuTree::add_group(CpuGroupId parent) {
   const CpuGroupId id = next_group_++;
@@ -301,7 +303,7 @@ std::uint64_t CpuTree::runnable_threads() const {
 }
 
 CpuTree::CpuTree(const CpuTree& other)
-    : cpus_(other.cpus_), now_(other.now_), dirty_(other.dirty_), all_stale_(other.all_stale_),
+    : cpus_(other.cpus_), rules_(other.rules_), now_(other.now_), dirty_(other.dirty_), all_stale_(other.all_stale_),
       loaded_(other.loaded_), playing_(other.playing_), play_due_(other.play_due_),
       groups_(other.groups_), tasks_(other.tasks_), due_(other.due_), next_group_(other.next_group_),
       next_task_(other.next_task_) {

@@ -11,6 +11,7 @@
 #include "backends/sim/cpu/affinity_fill.h"
 #include "backends/sim/cpu/cpu_mask.h"
 #include "backends/sim/cpu/rate.h"
+#include "backends/sim/cpu/scheduler_rules.h"
 #include "runtime/kernel/cgroups.h"
 #include "runtime/kernel/result.h"
 #include "runtime/kernel/units.h"
@@ -40,7 +41,8 @@ struct CpuDemand {
 /// compete, O(n log n). CPU sets anywhere in the tree cost a whole solve. Ordinary integers only.
 class CpuTree {
  public:
-  explicit CpuTree(std::uint32_t cpus = 1);
+  /// `rules`: of the kernel whose queues are played.
+  explicit CpuTree(std::uint32_t cpus = 1, SchedulerRules rules = kNewestRules);
   CpuTree(const CpuTree& other);
   CpuTree& operator=(const CpuTree&) = delete;
   CpuTree(CpuTree&&) = default;
@@ -235,6 +237,7 @@ class CpuTree {
   [[nodiscard]] Status check_sums() const;
 
   std::uint32_t cpus_ = 1;
+  SchedulerRules rules_ = kNewestRules;  ///< not saved: the node tells
   std::int64_t now_ = 0;
   bool dirty_ = false;
   bool all_stale_ = true;

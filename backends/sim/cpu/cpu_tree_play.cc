@@ -33,7 +33,7 @@ constexpr std::uint64_t kNoNewsOfTime = 15;  // on one CPU; on more, constant ra
 using Key = std::vector<std::uint64_t>;
 
 Key key_of(const PlayPlan& plan, const PlayLength& length) {
-  Key key{plan.cpus, length.settle, length.time, plan.groups.size()};
+  Key key{static_cast<std::uint64_t>(plan.rules), plan.cpus, length.settle, length.time, plan.groups.size()};
   for (const PlayGroup& group : plan.groups)
     key.insert(key.end(), {group.parent, group.weight, group.quota, group.period});
   for (const PlayThread& thread : plan.threads)
@@ -109,6 +109,7 @@ bool CpuTree::should_play() const {
 void CpuTree::play() {
   PlayPlan plan;
   plan.cpus = cpus_;
+  plan.rules = rules_;
   PlayLength length{kShortest, 0, 1};
   struct Member {
     Group* group;

@@ -557,9 +557,9 @@ std::vector<std::uint64_t> CpuTree::standing(const Level& level, std::uint64_t r
   }
   for (const Racer& racer : racers) wanted += racer.wanted;
   if (level.takers.empty() && wanted > running) {
-    // The kernel starts the period timer of each group at a random offset ("so that timers
+    // Since Linux 6.4 the period timer of each group starts at a random offset ("so that timers
     // interleave", init_cfs_bandwidth): what can be predicted is the mean over such offsets.
-    const std::uint64_t draws = limited > 1 ? 32 : 1;
+    const std::uint64_t draws = limited > 1 && rules_ >= SchedulerRules::interleaved ? 32 : 1;
     std::vector<std::uint64_t> sums(racers.size(), 0);
     bool played = true;
     for (std::uint64_t draw = 0; draw < draws && played; ++draw) {

@@ -14,7 +14,7 @@ constexpr std::int64_t kLeastLoad = 16;
 
 unsigned Machine::runnable(std::uint32_t cpu) const {
   return static_cast<unsigned>(std::ranges::count_if(threads_, [&](const Thread& thread) {
-    return thread.cpu == cpu && thread.self.queued && !thread.self.delayed;
+    return thread.cpu == cpu && thread.self.queued && !thread.self.delayed && counts(thread);
   }));
 }
 
@@ -72,10 +72,12 @@ Machine::Balance Machine::balance(std::uint32_t to, bool idle, bool once) {
     if (thread.cpu == pull.cpu && thread.self.queued && !thread.self.delayed) order.push_back(&thread);
   std::ranges::sort(order, {}, &Thread::order);
   const unsigned failed = cpus_[to].failed;
-  std::size_t left = order.size();
+  std::size_t left = throttles_threads() ? order.size() : runnable(pull.cpu);
   bool pinned = true, moved = false;
   for (Thread* thread : order) {
     if (idle && left <= 1) break;
+    // A queue that stands still keeps its threads, and gets none.
+    if (!counts(*thread) || (!throttles_threads() && queue_of(thread->group, to).throttles > 0)) continue;
     if ((thread->cpus >> to & 1U) == 0) continue;
     pinned = false;
     if (cpus_[pull.cpu].running == thread) continue;
@@ -104,7 +106,7 @@ void Machine::move(Thread& thread, std::uint32_t to) {
   account(cpus_[thread.cpu]);
   account(cpus_[to]);
   dequeue(thread, false);
-  thread.self.keeps_deadline = true;
+  thread.self.keeps_deadline = rules_ >= SchedulerRules::delayed;
   rehome(thread, to);
   enqueue(thread);
   if (cpus_[to].running == nullptr) cpus_[to].looks = true;

@@ -9,11 +9,8 @@
 namespace twinhull::sim::play {
 namespace {
 
-constexpr Time kBaseSlice = 700'000;         // ns, times 1 + log₂(CPUs), counting 8 at most
-constexpr Time kBandwidthSlice = 5'000'000;  // ns that a queue takes from the pool at a time
-constexpr Time kKept = 1'000'000;            // ns that a queue without threads does not give back
-constexpr Time kLoadSlice = 10'000'000;      // ns, of vzload
-constexpr Time kBacklog = 1'000'000'000;     // ns, of vzload: its demand of so long is what it owes at most
+constexpr Time kLoadSlice = 10'000'000;   // ns, of vzload
+constexpr Time kBacklog = 1'000'000'000;  // ns, of vzload: its demand of so long is what it owes at most
 
 /// A number without pattern for each `i` (the steps of SplitMix64).
 std::uint64_t scattered(std::uint64_t i) {
@@ -28,15 +25,28 @@ Time drawn(std::uint64_t i, Time below) {
   return static_cast<Time>(static_cast<UInt128>(scattered(i)) * static_cast<std::uint64_t>(below) >> 64U);
 }
 
+/// The kernel's defaults, which grow with the CPUs, counting 8 at most.
+Tuning tuning_of(SchedulerRules rules, std::uint32_t cpus) {
+  const Time factor = std::bit_width(std::min<std::uint32_t>(cpus, 8));
+  Tuning tuning;
+  // 0.7 ms came with 6.15 already: three kernels are played with slices that are 7 % too long.
+  tuning.slice = (rules >= SchedulerRules::task_throttle ? 700'000 : 750'000) * factor;
+  tuning.period = 6'000'000 * factor;
+  tuning.granularity = 750'000 * factor;
+  tuning.wakeup = 1'000'000 * factor;
+  return tuning;
+}
+
 }  // namespace
 
 Machine::Machine(const PlayPlan& plan, std::uint64_t draw)
-    : pools_(plan.groups.size()),
+    : rules_(plan.rules),
+      tuning_(tuning_of(plan.rules, plan.cpus)),
+      pools_(plan.groups.size()),
       threads_(plan.threads.size()),
       cpus_(plan.cpus),
       queues_(plan.groups.size() * plan.cpus),
       entities_(queues_.size()) {
-  slice_ = kBaseSlice * std::bit_width(std::min<std::uint32_t>(plan.cpus, 8));
   for (std::uint32_t number = 0; number < plan.groups.size(); ++number) {
     const PlayGroup& group = plan.groups[number];
     weights_.push_back(static_cast<std::int64_t>(group.weight) * kUnit);
@@ -44,7 +54,9 @@ Machine::Machine(const PlayPlan& plan, std::uint64_t draw)
       Pool& pool = pools_[number];
       pool.quota = pool.left = static_cast<Time>(group.quota);
       pool.period = static_cast<Time>(group.period);
-      pool.refill = drawn(draw * 131 + number + 1, pool.period);
+      // Ticks are at multiples of their length, too.
+      pool.refill = rules_ < SchedulerRules::interleaved ? pool.period
+                                                         : drawn(draw * 131 + number + 1, pool.period);
     }
     for (std::uint32_t cpu = 0; cpu < plan.cpus; ++cpu) {
       RunQueue& queue = queue_of(number, cpu);
@@ -82,6 +94,7 @@ void Machine::add_thread(const PlayThread& plan, std::uint64_t draw, std::size_t
   thread.group = plan.group;
   thread.cpus = plan.cpus;
   thread.self.average = kWhole;
+  thread.self.fresh = plan.demand >= kOneCpu;
   if (plan.demand < kOneCpu) {
     thread.each =
         std::max<Time>(1, static_cast<Time>(static_cast<UInt128>(plan.demand) * kLoadSlice / kOneCpu));
@@ -167,8 +180,11 @@ void Machine::account(Cpu& cpu) {
   for (Entity* member = &thread->self; member != nullptr; member = member->on->self) {
     RunQueue& queue = *member->on;
     member->vruntime += virtual_time(delta, member->weight);
-    if (member->vruntime >= member->deadline) {
-      member->deadline = member->vruntime + virtual_time(slice_, member->weight);
+    if (is_cfs()) {
+      member->turn += delta;
+      queue.follow();
+    } else if (member->vruntime >= member->deadline) {
+      member->deadline = member->vruntime + virtual_time(tuning_.slice, member->weight);
       cpu.looks = cpu.looks || queue.queued.size() > 1;
     }
     if (!limited(queue)) continue;
@@ -183,15 +199,17 @@ void Machine::stop(Cpu& cpu) {
   cpu.running = nullptr;
 }
 
+Entity* Machine::pick(const RunQueue& queue) const {
+  return is_cfs() ? queue.pick_least(tuning_.wakeup) : queue.pick();
+}
+
 /// Who is to run in the queue; threads of throttled groups leave as their turn comes.
 Thread* Machine::pick_in(RunQueue& from) {
   RunQueue* queue = &from;
   while (!queue->queued.empty()) {
-    Entity* member = queue->pick();
+    Entity* member = pick(*queue);
     if (member->delayed) {  // owes nothing any more
-      queue->note_lag(*member, slice_);
-      member->lag = std::min<Time>(member->lag, 0);
-      queue->erase(*member, now_);
+      take_out(*queue, *member);
       climb(*queue);
       queue = &from;
     } else if (member->mine != nullptr) {
@@ -208,9 +226,11 @@ Thread* Machine::pick_in(RunQueue& from) {
 
 void Machine::schedule(Cpu& cpu) {
   account(cpu);
-  if (cpu.running != nullptr)
-    for (Entity* member = &cpu.running->self; member != nullptr; member = member->on->self)
-      if (limited(*member->on) && member->on->left <= 0) throttle(*member->on);
+  bool throttled = false;
+  // Before 6.18 the queues of one who went to sleep count too; threads that leave by themselves have time.
+  if (Thread* ran = throttles_threads() ? cpu.running : cpu.before; ran != nullptr)
+    for (Entity* member = &ran->self; member != nullptr; member = member->on->self)
+      if (limited(*member->on) && member->on->left <= 0) throttled |= throttle(*member->on);
   Thread* next = pick_in(*cpu.root);
   if (next == nullptr) {
     if (cpu.running != nullptr) stop(cpu);
@@ -218,7 +238,9 @@ void Machine::schedule(Cpu& cpu) {
     next = pick_in(*cpu.root);
   }
   cpu.looks = false;
+  Thread* before = std::exchange(cpu.before, next);
   if (next == cpu.running) return;
+  if (is_cfs() && next != nullptr) take_turns(before, *next, throttled);
   if (cpu.running != nullptr) stop(cpu);
   cpu.running = next;
   cpu.since = now_;
@@ -255,45 +277,88 @@ void Machine::wake(Thread& thread) {
   }
   enqueue(thread);
   Cpu& cpu = cpus_[thread.cpu];
+  if (!counts(thread)) return;  // its group stands still
   if (cpu.running == nullptr) {
     cpu.looks = true;
     return;
   }
   // The first queue that it shares with who runs decides.
-  const Entity* member = &thread.self;
+  Entity* member = &thread.self;
   while (member != nullptr && member->on->running == nullptr) member = member->on->self;
-  if (member != nullptr && member->on->running != member && member->on->pick() == member) cpu.looks = true;
+  if (member == nullptr || member->on->running == member || cpu.looks) return;
+  if (is_cfs()) {
+    preempt(*member);
+  } else if (member->on->pick() == member) {
+    cpu.looks = true;
+  }
 }
 
 void Machine::enqueue(Thread& thread) {
   account(cpus_[thread.cpu]);
-  std::vector<RunQueue*> first;
   thread.order = ++order_;
-  Entity* member = &thread.self;
+  enter(&thread.self);
+}
+
+/// The member comes, and with it the groups around it that nobody was in.
+void Machine::enter(Entity* member) {
+  std::vector<RunQueue*> first;
   for (; member != nullptr && (!member->queued || member->delayed); member = member->on->self) {
     RunQueue& queue = *member->on;
     if (member->mine != nullptr) weigh(*member->mine);
     if (member->delayed) {
-      queue.note_lag(*member, slice_);
+      queue.note_lag(*member, tuning_.slice);
       member->delayed = false;
       if (member->runnable_from < 0) member->runnable_from = now_;
       if (member->lag <= 0) continue;
       queue.erase(*member, now_);
       member->lag = 0;
     }
-    queue.place(*member, slice_);
-    queue.insert(*member, now_);
+    put_in(queue, *member);
     if (queue.queued.size() == 1 && limited(queue)) first.push_back(&queue);
+    if (throttles_threads()) continue;
+    if (queue.queued.size() == 1 && limited(queue) && queue.left <= 0 && !queue.throttled &&
+        !take(queue, kBandwidthSlice))
+      throttle(queue);
+    if (!queue.throttled) continue;
+    if (queue.stands_from < 0) queue.stands_from = now_;
+    return;
   }
   for (; member != nullptr; member = member->on->self)
     if (member->mine != nullptr) weigh(*member->mine);
+  if (!throttles_threads()) return;
   for (RunQueue* queue : first)
     if (queue->left <= 0 && !take(*queue, kBandwidthSlice)) throttle(*queue);
 }
 
+void Machine::put_in(RunQueue& queue, Entity& member) {
+  if (!is_cfs()) {
+    queue.place(member, tuning_.slice);
+    queue.insert(member, now_);
+    return;
+  }
+  if (std::exchange(member.relative, false)) member.vruntime += queue.least;
+  if (std::exchange(member.fresh, false)) {  // takes its place behind those who have theirs in this period
+    member.vruntime = std::max(member.vruntime, queue.least + virtual_time(turn_of(member), member.weight));
+  } else if (!std::exchange(member.awake, false)) {
+    queue.place_after_sleep(member, tuning_.period / 2);
+  }
+  queue.insert(member, now_);
+}
+
+void Machine::take_out(RunQueue& queue, Entity& member) {
+  if (is_cfs()) {
+    queue.erase(member, now_);
+    queue.follow();
+    return;
+  }
+  queue.note_lag(member, tuning_.slice);
+  if (member.delayed) member.lag = std::min<Time>(member.lag, 0);
+  queue.erase(member, now_);
+}
+
 /// A member that goes to sleep while it owes others time stays until it does not.
 bool Machine::stays(RunQueue& queue, Entity& member) {
-  if (queue.queued.size() == 1 || queue.eligible(member)) return false;
+  if (rules_ < SchedulerRules::delayed || queue.queued.size() == 1 || queue.eligible(member)) return false;
   member.delayed = true;
   if (queue.running == &member) queue.running = nullptr;
   rest(member, now_);
@@ -303,8 +368,11 @@ bool Machine::stays(RunQueue& queue, Entity& member) {
 void Machine::dequeue(Thread& thread, bool sleeps) {
   Entity& self = thread.self;
   if (sleeps && stays(*self.on, self)) return;
-  self.on->note_lag(self, slice_);
-  self.on->erase(self, now_);
+  if (is_cfs() && !sleeps) {
+    self.vruntime -= self.on->least;
+    self.relative = self.awake = true;
+  }
+  take_out(*self.on, self);
   climb(*self.on);
 }
 
@@ -315,8 +383,7 @@ void Machine::climb(RunQueue& from) {
     give_back(*queue);
     Entity& self = *queue->self;
     if (!self.queued || self.delayed || stays(*self.on, self)) return;
-    self.on->note_lag(self, slice_);
-    self.on->erase(self, now_);
+    take_out(*self.on, self);
     weigh(*queue);
     queue = self.on;
   }
@@ -324,6 +391,10 @@ void Machine::climb(RunQueue& from) {
 }
 
 void Machine::rehome(Thread& thread, std::uint32_t cpu) {
+  if (is_cfs() && !thread.self.relative) {
+    thread.self.vruntime -= thread.self.on->least;
+    thread.self.relative = true;
+  }
   const std::int64_t load = thread.self.load();
   std::erase(thread.self.on->attached, &thread.self);
   thread.self.on->load -= load;
@@ -335,6 +406,7 @@ void Machine::rehome(Thread& thread, std::uint32_t cpu) {
 
 /// The group weighs on a CPU by the part of its load that lies there.
 void Machine::weigh(RunQueue& queue) {
+  if (!throttles_threads() && queue.throttles > 0) return;
   const std::int64_t here = std::max(queue.weight, queue.load), shares = weights_[queue.group];
   std::int64_t all = here;
   for (std::uint32_t cpu = 0; cpu < cpus_.size(); ++cpu)
@@ -342,7 +414,7 @@ void Machine::weigh(RunQueue& queue) {
   std::int64_t weight = shares;
   if (all > 0) weight = static_cast<std::int64_t>(static_cast<Int128>(shares) * here / all);
   weight = std::clamp<std::int64_t>(weight, 2, shares);
-  if (weight != queue.self->weight) queue.self->on->reweigh(*queue.self, weight);
+  if (weight != queue.self->weight) queue.self->on->reweigh(*queue.self, weight, !is_cfs());
 }
 
 void Machine::averages(RunQueue& queue) {
@@ -365,88 +437,9 @@ void Machine::tick(Cpu& cpu) {
   cpu.use = aged(cpu.use, cpu.busy, kTick);
   cpu.busy = 0;
   if (cpu.running == nullptr) return;
-  for (RunQueue* queue = cpu.running->self.on; queue->self != nullptr; queue = queue->self->on) weigh(*queue);
-}
-
-// --- bandwidth -----------------------------------------------------------------------------------
-
-/// Fills the queue up to `wanted` from the pool; whether it may run.
-bool Machine::take(RunQueue& queue, Time wanted) {
-  Pool& pool = pool_of(queue);
-  const Time amount = std::clamp<Time>(wanted - queue.left, 0, pool.left);
-  pool.left -= amount;
-  queue.left += amount;
-  return queue.left > 0;
-}
-
-void Machine::give_back(RunQueue& queue) {
-  if (!limited(queue) || queue.throttled || queue.left <= kKept) return;
-  Pool& pool = pool_of(queue);
-  pool.left += queue.left - kKept;
-  queue.left = kKept;
-  constexpr Time kTooLate = 7'000'000;  // ns before the next pool: not worth it
-  if (pool.left > kBandwidthSlice && !pool.waiting.empty() && pool.look == kNever &&
-      pool.refill - now_ > kTooLate)
-    pool.look = now_ + kBandwidthSlice;
-}
-
-void Machine::refill(Pool& pool) {
-  pool.refill += pool.period;
-  pool.left = pool.quota;
-  ++pool.periods;
-  if (pool.waiting.empty()) return;
-  ++pool.throttled_periods;
-  hand_out(pool);
-}
-
-/// Each waiting queue gets so much that it may run; more it takes itself.
-void Machine::hand_out(Pool& pool) {
-  const std::vector<RunQueue*> waiting = pool.waiting;
-  for (RunQueue* queue : waiting) {
-    if (pool.left <= 0) return;
-    if (!take(*queue, 1)) continue;
-    queue->throttled = false;
-    std::erase(pool.waiting, queue);
-    if (queue->stands_from >= 0) pool.stood += now_ - queue->stands_from;
-    queue->stands_from = -1;
-    bring_back(*queue);
-  }
-}
-
-/// Its threads stay in the queue until their turn comes: then they leave.
-void Machine::throttle(RunQueue& queue) {
-  if (queue.throttled || take(queue, 1)) return;
-  queue.throttled = true;
-  pool_of(queue).waiting.push_back(&queue);
-  count_throttle(queue);
-}
-
-void Machine::count_throttle(RunQueue& queue) {
-  if (queue.throttles++ == 0 && queue.queued.empty()) queue.frozen_from = now_;
-  for (RunQueue* inner : queue.inner) count_throttle(*inner);
-}
-
-void Machine::leave(Thread& thread) {
-  Cpu& cpu = cpus_[thread.cpu];
-  if (cpu.running == &thread) stop(cpu);
-  dequeue(thread, false);
-  thread.out = true;
-  thread.self.on->out.push_back(&thread);
-  for (RunQueue* queue = thread.self.on; queue != nullptr;
-       queue = queue->self == nullptr ? nullptr : queue->self->on)
-    if (queue->throttled && queue->stands_from < 0) queue->stands_from = now_;
-}
-
-/// Members first, the one made last before others; and who left last comes first.
-void Machine::bring_back(RunQueue& queue) {
-  for (std::size_t i = queue.inner.size(); i-- > 0;) bring_back(*queue.inner[i]);
-  if (--queue.throttles > 0) return;
-  if (queue.frozen_from >= 0) queue.frozen += now_ - queue.frozen_from;
-  queue.frozen_from = -1;
-  const std::vector<Thread*> threads = std::exchange(queue.out, {});
-  for (std::size_t i = threads.size(); i-- > 0;) {
-    threads[i]->out = false;
-    enqueue(*threads[i]);
+  for (const Entity* member = &cpu.running->self; member != nullptr; member = member->on->self) {
+    if (member->mine != nullptr) weigh(*member->mine);
+    if (is_cfs() && member->on->queued.size() > 1 && is_over(*member)) cpu.looks = true;
   }
 }
 

@@ -26,6 +26,16 @@ struct Thread {
   bool out = false;         ///< left because its group is throttled
 };
 
+/// CPU times, ns.
+struct Tuning {
+  Time slice = 0;        ///< EEVDF: after it another may run
+  Time period = 0;       ///< CFS: in which all take turns, if they are few
+  Time granularity = 0;  ///< CFS: the shortest turn
+  Time wakeup = 0;       ///< CFS: who wakes runs when it is behind by more
+};
+
+inline constexpr Time kBandwidthSlice = 5'000'000;  ///< ns that a queue takes from the pool at a time
+
 struct Pool {
   Time quota = 0, period = 0, left = 0;
   Time refill = kNever;            ///< never = no quota
@@ -38,6 +48,7 @@ struct Pool {
 struct Cpu {
   RunQueue* root = nullptr;
   Thread* running = nullptr;
+  Thread* before = nullptr;  ///< who was picked last; none when nobody could be
   Time since = 0;         ///< accounted up to here
   bool looks = false;     ///< who runs is to be picked anew
   std::int64_t use = 0;   ///< average, of kWhole
@@ -72,10 +83,14 @@ class Machine {
   void account(Cpu& cpu);
   void schedule(Cpu& cpu);
   Thread* pick_in(RunQueue& from);
+  [[nodiscard]] Entity* pick(const RunQueue& queue) const;
   static void stop(Cpu& cpu);
   void end_slice(Cpu& cpu);
   void wake(Thread& thread);
   void enqueue(Thread& thread);
+  void enter(Entity* member);
+  void put_in(RunQueue& queue, Entity& member);
+  void take_out(RunQueue& queue, Entity& member);
   void dequeue(Thread& thread, bool sleeps);
   void climb(RunQueue& queue);
   bool stays(RunQueue& queue, Entity& member);
@@ -84,16 +99,31 @@ class Machine {
   void tick(Cpu& cpu);
   void averages(RunQueue& queue);
 
+  // CFS.
+  [[nodiscard]] bool is_cfs() const { return rules_ < SchedulerRules::eevdf; }
+  [[nodiscard]] Time turn_of(const Entity& member) const;
+  [[nodiscard]] bool is_over(const Entity& member) const;
+  void preempt(Entity& woken);
+  static void take_turns(Thread* before, Thread& next, bool all);
+
   // Bandwidth.
+  /// By itself, each of a throttled queue's; otherwise the queue leaves as a whole.
+  [[nodiscard]] bool throttles_threads() const { return rules_ >= SchedulerRules::task_throttle; }
+  /// It takes part where it is queued; it does not while its whole queue stands still.
+  [[nodiscard]] bool counts(const Thread& thread) const {
+    return throttles_threads() || thread.self.on->throttles == 0;
+  }
   Pool& pool_of(const RunQueue& queue) { return pools_[queue.group]; }
   [[nodiscard]] bool limited(const RunQueue& queue) const { return pools_[queue.group].quota != 0; }
   bool take(RunQueue& queue, Time wanted);
   void give_back(RunQueue& queue);
   void refill(Pool& pool);
   void hand_out(Pool& pool);
-  void throttle(RunQueue& queue);
+  bool throttle(RunQueue& queue);
   void count_throttle(RunQueue& queue);
   void leave(Thread& thread);
+  bool thaw(RunQueue& queue);
+  void thaw_all(RunQueue& queue);
   void bring_back(RunQueue& queue);
 
   // Balancing.
@@ -113,8 +143,9 @@ class Machine {
   void balance_by_clock(Cpu& cpu);
   void move(Thread& thread, std::uint32_t to);
 
+  SchedulerRules rules_;
+  Tuning tuning_;
   Time now_ = 0;
-  Time slice_ = 0;
   std::uint64_t order_ = 0;
   std::vector<Pool> pools_;
   std::vector<std::int64_t> weights_;  ///< by group

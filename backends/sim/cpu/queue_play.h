@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "backends/sim/cpu/rate.h"
+#include "backends/sim/cpu/scheduler_rules.h"
 
 namespace twinhull::sim {
 
@@ -34,6 +35,7 @@ struct PlayPlan {
   std::uint32_t cpus = 1;  ///< ≤ 64
   std::vector<PlayGroup> groups;
   std::vector<PlayThread> threads;
+  SchedulerRules rules = kNewestRules;
 };
 
 struct PlayLength {
@@ -43,14 +45,18 @@ struct PlayLength {
 };
 
 /// Fills in the results: means over the draws. A step is a tick of 4 ms (250 Hz, as distributions build their
-/// kernels), a wake-up, a pool that is filled. What is played, in the form that it has since Linux 6.18
-/// (kernel/sched/fair.c):
-/// - EEVDF: of the members of a queue that had no more than their share the one with the earliest deadline
-///   runs, until its slice is over at a tick. Members keep their debts while they sleep, up to a bound.
+/// kernels), a wake-up, a pool that is filled. What is played (kernel/sched/fair.c):
+/// - EEVDF (since Linux 6.6): of the members of a queue that had no more than their share the one with the
+///   earliest deadline runs, until its slice is over at a tick. Members keep their debts while they sleep, up to a bound;
+///   since 6.12 they stay in the queue meanwhile.
+/// - CFS (before): who had the least virtual time runs, until at a tick it had its part of a period that
+///   all take turns in, or until one wakes that is far enough behind. Who slept comes back no more than half
+///   a period behind.
 /// - Weight on a CPU: a group's shares by the part of its load that lies there.
 /// - Bandwidth: a queue takes up to 5 ms of its group's pool at a time and notices at ticks that it is out of
-///   it; what it ran too long it owes. Its threads leave when their turn comes (task based throttling),
-///   which is when a queue stands still, and all come back with the next pool.
+///   it; what it ran too long it owes. Since 6.18 its threads leave when their turn comes (task based
+///   throttling), which is when a queue stands still, and all come back with the next pool. Before, the
+///   queue left at once with all that was in it, stood still from then on, and came back as it was.
 /// - Balancing: a CPU pulls threads, from the one that waited longest, where it has less load by more than
 ///   17 % or nothing to do; in ever longer intervals where nothing can be done.
 /// The same plan and length give the same results.

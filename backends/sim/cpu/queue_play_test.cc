@@ -19,7 +19,7 @@ constexpr PlayLength kLength{500 * kMs, 2000 * kMs, 16};
 
 /// Groups below the root: weight, quota and period in microseconds.
 PlayPlan plan_of(std::uint32_t cpus, std::initializer_list<PlayGroup> groups) {
-  PlayPlan plan{cpus, {PlayGroup{}}, {}};
+  PlayPlan plan{cpus, {PlayGroup{}}, {}, kNewestRules};
   plan.groups.insert(plan.groups.end(), groups);
   return plan;
 }
@@ -127,8 +127,9 @@ BOOST_AUTO_TEST_CASE(cpus_pull_threads_from_each_other) {
 
 BOOST_AUTO_TEST_CASE(random_plays_keep_to_limits_sets_and_demands) {
   std::mt19937_64 random(17);
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < 300; ++round) {
     PlayPlan plan;
+    plan.rules = static_cast<SchedulerRules>(4 - round % 5);
     plan.cpus = static_cast<std::uint32_t>(1 + random() % 4);
     plan.groups.emplace_back();
     const std::size_t groups = 2 + random() % 6;

@@ -59,6 +59,7 @@ void RunQueue::erase(Entity& member, Time now) {
   member.queued = member.delayed = false;
   weight -= member.weight / kUnit;
   if (running == &member) running = nullptr;
+  forget_next(member);
   if (queued.empty() && throttles > 0 && frozen_from < 0) frozen_from = now;
   rest(member, now);
 }
@@ -73,9 +74,11 @@ Entity* RunQueue::pick() const {
   return best;
 }
 
-void RunQueue::reweigh(Entity& member, std::int64_t to) {
+void RunQueue::reweigh(Entity& member, std::int64_t to, bool keeps_lag) {
   const std::int64_t from = member.weight;
-  if (member.queued) {
+  if (!keeps_lag) {
+    if (member.queued) weight += to / kUnit - from / kUnit;
+  } else if (member.queued) {
     const Time middle = mean();
     const Time ahead = scaled(member.deadline - member.vruntime, from, to);
     weight += to / kUnit - from / kUnit;

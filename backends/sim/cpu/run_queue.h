@@ -1,4 +1,4 @@
-// One CPU's queue of one group, as the kernel's fair scheduler (EEVDF) keeps it.
+// One CPU's queue of one group, as the kernel's fair scheduler (EEVDF, or CFS before it) keeps it.
 #pragma once
 
 #include <algorithm>
@@ -28,6 +28,11 @@ struct Entity {
   std::int64_t weight = kNice0;
   Time vruntime = 0, deadline = 0;
   Time lag = 0;  ///< virtual time that it was behind when it left
+  // CFS.
+  Time turn = 0;          ///< CPU time since it was picked
+  bool fresh = false;     ///< never was in a queue
+  bool relative = false;  ///< `vruntime` counts from the queue's `least`: it changes queues
+  bool awake = false;     ///< and never slept while it did
   bool queued = false;
   bool delayed = false;  ///< sleeps, and stays in the queue until it owes nothing
   bool keeps_deadline = false;
@@ -51,6 +56,9 @@ struct RunQueue {
   Time last = 0;            ///< virtual time of who left last
   std::int64_t weight = 0;  ///< of `queued`, in whole units
   std::int64_t load = 0;    ///< average of `attached`
+  // CFS.
+  Time least = 0;          ///< virtual time of who had least; never goes back
+  Entity* next = nullptr;  ///< woke, and is to run before one who had not much less
   // Bandwidth.
   Time left = 0;                      ///< CPU time taken from the pool; below 0 it is owed
   bool throttled = false;             ///< by its own pool
@@ -69,8 +77,24 @@ struct RunQueue {
   void erase(Entity& member, Time now);
   /// Who runs next. Precondition: somebody is queued.
   [[nodiscard]] Entity* pick() const;
-  /// Changes the weight of `member`, which is queued here or not; it keeps its lag.
-  void reweigh(Entity& member, std::int64_t weight);
+  // The same by CFS.
+  /// Gives a member that slept its place in virtual time: at most `credit` behind the others.
+  void place_after_sleep(Entity& member, Time credit) const {
+    member.vruntime = std::max(member.vruntime, least - credit);
+  }
+  /// `least` follows those who are queued.
+  void follow();
+  /// Who had the least time, of those that wait. Precondition: somebody does.
+  [[nodiscard]] Entity* leftmost() const;
+  /// Who runs next; `wakeup` is the CPU time by which `next` may be ahead. Precondition: somebody is queued.
+  [[nodiscard]] Entity* pick_least(Time wakeup) const;
+  /// Nobody goes before others because of this member any more.
+  static void forget_next(const Entity& member);
+  /// `member` does not run any more, and waits behind those who had as much.
+  void put_back(Entity& member);
+
+  /// Changes the weight of `member`, which is queued here or not; by EEVDF it keeps its lag.
+  void reweigh(Entity& member, std::int64_t weight, bool keeps_lag);
 };
 
 /// Ends a stretch of wanting to run.

@@ -31,7 +31,7 @@ class HostPort final : public Host {
     TH_TRY(gate_.enter("host.info", spec.name));
     HostInfo info;
     info.hostname = spec.name;
-    info.kernel = "sim-1";
+    info.kernel = spec.kernel;
     info.architecture = "x86_64";
     for (std::uint32_t cpu = 0; cpu < spec.cpus; ++cpu) info.online_cpus.cpus.push_back(cpu);
     info.cpu_mhz = spec.cpu_mhz;

@@ -109,7 +109,7 @@ int uname(AppletCall& call) {
   };
   add('s', "Linux");
   add('n', call.table.hostname(call.process.space));
-  add('r', "sim-1");
+  add('r', call.table.node().spec.kernel);
   add('v', "#1");
   add('m', "x86_64");
   add('o', "GNU/Linux");

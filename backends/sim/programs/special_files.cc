@@ -74,8 +74,8 @@ std::optional<std::string> read_special(ProcessModel& table, const SimProcess& p
     return std::to_string(groups.memory().oom_adjust(process.memory)) + "\n";
   }
   if (path == "/proc/sys/kernel/hostname") return table.hostname(process.space) + "\n";
-  if (path == "/proc/sys/kernel/osrelease") return "sim-1\n";
-  if (path == "/proc/version") return "Linux version sim-1 (simulated)\n";
+  if (path == "/proc/sys/kernel/osrelease") return node.spec.kernel + "\n";
+  if (path == "/proc/version") return "Linux version " + node.spec.kernel + " (simulated)\n";
   if (path == "/proc/mounts" || path == "/proc/self/mounts") {
     return process.space == kNodeSpace ? "simfs / simfs rw 0 0\n" : "overlay / overlay rw 0 0\nproc /proc proc rw 0 0\n";
   }
