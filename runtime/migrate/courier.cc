@@ -14,6 +14,15 @@ Result<Message> Courier::question(const Message& message) {
   return ask(*channel_, message, timeout_, host_);
 }
 
+Status Courier::questions(const Message& message, std::size_t times) {
+  for (std::size_t asked = 0; asked < times; ++asked) TH_TRY(send_message(*channel_, message));
+  for (std::size_t answered = 0; answered < times; ++answered) {
+    TH_ASSIGN(const Message answer, receive_message(*channel_, timeout_));
+    if (answer.type == "error") return peer_error(answer, host_);
+  }
+  return {};
+}
+
 Result<TransferResult> Courier::send_tree(const Message& message, const Tree& tree) {
   TransferOptions options = options_;
   options.changing = tree.changing;

@@ -32,6 +32,8 @@ class Courier {
 
   /// Errors: those of ask.
   Result<Message> question(const Message& message);
+  /// Asks the same so many times, without waiting for an answer between: the way is kept full.
+  Status questions(const Message& message, std::size_t times);
 
   /// How a tree goes beside the options that hold for all.
   struct Tree {

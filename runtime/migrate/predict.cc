@@ -100,7 +100,7 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
   // The last images cross while they are written here and there.
   const Duration images = std::max({here.of(at(costs.write, last)), at(facts.bandwidth, last),
                                     there.of(at(costs.receive, last))});
-  result.down = here.of(costs.dump + tasks + (facts.lazy ? costs.lazy_dump : none)) + images +
+  result.down = here.of(costs.dump + tasks) + images +
                 there.of(costs.restore + tasks + (facts.lazy ? costs.lazy_restore : none) +
                          at(costs.read, to_bytes(survey.held) - result.follows)) +
                 // The last files, their acceptance, the state, the commit and its answer.

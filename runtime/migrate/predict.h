@@ -50,8 +50,7 @@ struct CheckpointCosts {
   BytesPerSecond write{std::uint64_t{1} << 30};   ///< pages into images
   BytesPerSecond receive{std::uint64_t{1} << 30};  ///< images into files there, beside their way
   BytesPerSecond read{std::uint64_t{2048} << 20};  ///< pages out of images into processes
-  Duration lazy_dump = milliseconds(40);          ///< more, for the one that holds memory back
-  Duration lazy_restore = milliseconds(60);       ///< more, for the one that fills it in
+  Duration lazy_restore = milliseconds(60);       ///< more, for the one that fills memory in
   BytesPerSecond follow{std::uint64_t{290} << 20};  ///< pages that follow, were their way free
 };
 

@@ -45,8 +45,8 @@ BOOST_AUTO_TEST_CASE(memory_that_follows_is_no_downtime) {
   const Prediction at_once = predict(facts);
   facts.lazy = true;
   const Prediction told = predict(facts);
-  // 0.44 s fixed.
-  BOOST_TEST(within(told.down, milliseconds(400), milliseconds(500)));
+  // 0.4 s fixed.
+  BOOST_TEST(within(told.down, milliseconds(390), milliseconds(450)));
   BOOST_TEST(told.follows.value == 1000 * kMebi);
   BOOST_TEST(told.sent.value == at_once.sent.value);
   // It takes the link as long as before, and goes into the processes meanwhile.

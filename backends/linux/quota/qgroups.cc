@@ -136,7 +136,12 @@ Status Qgroups::set_limit(std::uint64_t subvolume, std::optional<std::uint64_t> 
   request.lim.max_rfer = most_referenced.value_or(kLast);  // the kernel's word for "clear it"
   if (::ioctl(fd_, BTRFS_IOC_QGROUP_LIMIT, &request) != 0)
     return error(errno, "cannot set the qgroup's limit");
-  if (::ioctl(fd_, BTRFS_IOC_SYNC, nullptr) != 0) return error(errno, "cannot sync the btrfs");
+  // The limit is to last: its transaction is committed. BTRFS_IOC_SYNC would also write all data that anybody
+  // has in the cache, which a container that is about to be restored would wait for.
+  __u64 transaction = 0;
+  if (::ioctl(fd_, BTRFS_IOC_START_SYNC, &transaction) != 0 ||
+      ::ioctl(fd_, BTRFS_IOC_WAIT_SYNC, &transaction) != 0)
+    return error(errno, "cannot commit the limit");
   return {};
 }
 
