@@ -66,8 +66,7 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
   };
   // Images of rounds are written here and then sent; neither disk is waited for.
   const auto image_time = [&](Bytes bytes) {
-    return here.of(at(costs.write, bytes)) + at(facts.bandwidth, bytes) +
-           there.of(at(costs.receive, bytes));
+    return at(costs.write, bytes) + at(facts.bandwidth, bytes) + at(costs.receive, bytes);
   };
   // The disk there writes files while they arrive.
   const Duration files = at(std::min(facts.bandwidth, facts.disk), facts.files);
@@ -98,8 +97,8 @@ Prediction predict(const MoveFacts& facts, const CheckpointCosts& costs) {
   const Duration tasks = costs.task * static_cast<std::int64_t>(survey.tasks);
   const Duration none{0};
   // The last images cross while they are written here and there.
-  const Duration images = std::max({here.of(at(costs.write, last)), at(facts.bandwidth, last),
-                                    there.of(at(costs.receive, last))});
+  const Duration images =
+      std::max({at(costs.write, last), at(facts.bandwidth, last), at(costs.receive, last)});
   result.down = here.of(costs.dump + tasks) + images +
                 there.of(costs.restore + tasks + (facts.lazy ? costs.lazy_restore : none) +
                          at(costs.read, to_bytes(survey.held) - result.follows)) +

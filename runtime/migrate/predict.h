@@ -38,14 +38,15 @@ struct Prediction {
 /// dump and a restore of 3 to 60 processes of 1 to 200 MiB). A node is slower or faster than that machine
 /// by as much as its latest dump (for dumps and rounds here) or restore (there) took longer or shorter than
 /// the same would there; by CRIU's look at the machine where there was none yet; `move` by the mean of both.
+/// What carries images is not stretched: the way is measured between these nodes, with all that they do to it.
 struct CheckpointCosts {
   Duration look = milliseconds(50);           ///< `criu check`
   Duration engine_dump = milliseconds(130);   ///< of `dump` and `restore`: the tool itself
   Duration engine_restore = milliseconds(110);
-  Duration move = milliseconds(120);  ///< connection, checks, letting go: beside the downtime
+  Duration move = milliseconds(95);  ///< connection, checks, letting go: beside the downtime
   Duration dump = milliseconds(150);  ///< start of the tool, namespaces, lock of the network
-  Duration restore = milliseconds(130);
-  Duration round = milliseconds(30);              ///< of pre-dump
+  Duration restore = milliseconds(140);
+  Duration round = milliseconds(20);              ///< of pre-dump
   Duration task = milliseconds(3);                ///< in a dump; as much in a restore
   BytesPerSecond write{std::uint64_t{1} << 30};   ///< pages into images
   BytesPerSecond receive{std::uint64_t{1} << 30};  ///< images into files there, beside their way
