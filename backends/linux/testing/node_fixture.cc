@@ -38,8 +38,9 @@ Result<std::string> namespace_of(const std::string& process) {
 /// one that its parent process is not in.
 Status leave_shared_mounts() {
   TH_ASSIGN(const std::string own, namespace_of("thread-self"));
-  TH_ASSIGN(const std::string parents, namespace_of(std::to_string(::getppid())));
-  if (own == parents && ::unshare(CLONE_NEWNS) != 0)
+  // A parent that cannot be looked at (the machine's init, once the real one has ended) may share it.
+  const auto parents = namespace_of(std::to_string(::getppid()));
+  if ((!parents || own == *parents) && ::unshare(CLONE_NEWNS) != 0)
     return system_error(kOperation, "mount namespace", errno, "cannot make one");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return system_error(kOperation, "/", errno, "cannot make the mounts private");
