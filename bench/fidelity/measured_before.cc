@@ -55,6 +55,12 @@ Status measured_before(const Plan& plan, Report& report, const std::vector<std::
   try {
     Rows rows;
     for (const std::string& run : runs) TH_TRY(add_run(nlohmann::json::parse(run), plan, report, rows));
+    // Of a case that is to be measured now it does not matter how an earlier run went.
+    const auto is_planned = [&](const std::string& name) {
+      return std::ranges::any_of(plan.cases, [&](const Case& item) { return item.name == name; });
+    };
+    std::erase_if(report.disturbed, [&](const std::string& name) { return !is_planned(name); });
+    std::erase_if(report.refused, [&](const auto& entry) { return !is_planned(entry.first); });
     std::erase_if(report.figures, [&](const Figure& figure) {
       return std::ranges::any_of(report.refused, [&](const auto& entry) { return entry.first == figure.name; });
     });

@@ -73,7 +73,7 @@ std::string markdown(const Plan& plan, const Report& report, const std::string& 
                         percent(bar.worst), reached(bar, verdict) ? "yes" : "**no**",
                         verdict.worst > 0 ? verdict.worst_name : "");
   }
-  text += fmt::format("\n{} cases, {} measurements on the real kernel, {} of them discarded and repeated "
+  text += fmt::format("\n{} cases, {} measurements on the real kernel in all runs, {} of them discarded and repeated "
                       "because the groups together got less than 97 % of what they could.\n",
                       plan.cases.size(), report.measurements, report.discarded);
   if (!report.disturbed.empty()) {

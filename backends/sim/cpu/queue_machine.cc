@@ -183,9 +183,11 @@ void Machine::account(Cpu& cpu) {
     if (is_cfs()) {
       member->turn += delta;
       queue.follow();
-    } else if (member->vruntime >= member->deadline) {
-      member->deadline = member->vruntime + virtual_time(tuning_.slice, member->weight);
-      cpu.looks = cpu.looks || queue.queued.size() > 1;
+    } else {
+      // One that was alone gets another slice without being picked again: it is not guarded in that.
+      if (member->vruntime >= member->deadline)
+        member->deadline = member->vruntime + virtual_time(tuning_.slice, member->weight);
+      if (member->vruntime >= member->guarded) cpu.looks = cpu.looks || queue.queued.size() > 1;
     }
     if (!limited(queue)) continue;
     queue.left -= delta;
@@ -241,6 +243,9 @@ void Machine::schedule(Cpu& cpu) {
   Thread* before = std::exchange(cpu.before, next);
   if (next == cpu.running) return;
   if (is_cfs() && next != nullptr) take_turns(before, *next, throttled);
+  if (next != nullptr)
+    for (Entity* member = &next->self; member != nullptr; member = member->on->self)
+      if (member->on->running != member) member->guarded = member->deadline;
   if (cpu.running != nullptr) stop(cpu);
   cpu.running = next;
   cpu.since = now_;

@@ -47,8 +47,9 @@ struct PlayLength {
 /// Fills in the results: means over the draws. A step is a tick of 4 ms (250 Hz, as distributions build their
 /// kernels), a wake-up, a pool that is filled. What is played (kernel/sched/fair.c):
 /// - EEVDF (since Linux 6.6): of the members of a queue that had no more than their share the one with the
-///   earliest deadline runs, until its slice is over at a tick. Members keep their debts while they sleep, up to a bound;
-///   since 6.12 they stay in the queue meanwhile.
+///   earliest deadline runs, until the slice for which it was picked is over; in slices that it gets afterwards, while
+///   nobody else wants to run, one who wakes may take its place. Members keep their debts while they sleep, up to a
+///   bound; since 6.12 they stay in the queue meanwhile.
 /// - CFS (before): who had the least virtual time runs, until at a tick it had its part of a period that
 ///   all take turns in, or until one wakes that is far enough behind. Who slept comes back no more than half
 ///   a period behind.

@@ -191,6 +191,26 @@ BOOST_AUTO_TEST_CASE(who_woke_goes_before_one_who_is_not_far_behind) {
   BOOST_TEST(queue.next == nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(a_slice_guards_who_was_picked_for_it_and_no_longer) {
+  play::RunQueue queue;
+  play::Entity runs, woken;
+  for (play::Entity* member : {&runs, &woken}) {
+    member->on = &queue;
+    queue.insert(*member, 0);
+  }
+  queue.running = &runs;
+  runs.deadline = runs.guarded = 20;
+  woken.deadline = 10;
+  BOOST_TEST(queue.pick() == &runs);
+  // It was alone when that slice ended, and got another one without being picked.
+  runs.vruntime = woken.vruntime = 20;
+  runs.deadline = 40;
+  woken.deadline = 30;
+  BOOST_TEST(queue.pick() == &woken);
+  runs.guarded = 40;
+  BOOST_TEST(queue.pick() == &runs);
+}
+
 BOOST_AUTO_TEST_CASE(by_cfs_weights_change_without_moving_anybody) {
   play::RunQueue queue;
   play::Entity member;

@@ -68,7 +68,7 @@ Entity* RunQueue::pick() const {
   if (queued.size() == 1) return queued.front();
   const Time middle = mean();
   Entity* best = running != nullptr && running->vruntime <= middle ? running : nullptr;
-  if (best != nullptr && best->vruntime < best->deadline) return best;  // its slice is not over
+  if (best != nullptr && best->vruntime < best->guarded) return best;  // its slice is not over
   for (Entity* member : queued)
     if (member->vruntime <= middle && (best == nullptr || member->deadline < best->deadline)) best = member;
   return best;
@@ -81,9 +81,11 @@ void RunQueue::reweigh(Entity& member, std::int64_t to, bool keeps_lag) {
   } else if (member.queued) {
     const Time middle = mean();
     const Time ahead = scaled(member.deadline - member.vruntime, from, to);
+    const Time guarded = scaled(member.guarded - member.vruntime, from, to);
     weight += to / kUnit - from / kUnit;
     member.vruntime = middle - scaled(middle - member.vruntime, from, to);
     member.deadline = member.vruntime + ahead;
+    member.guarded = member.vruntime + guarded;
   } else {
     member.lag = scaled(member.lag, from, to);
   }

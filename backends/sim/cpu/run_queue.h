@@ -27,6 +27,7 @@ struct Entity {
   Thread* thread = nullptr;
   std::int64_t weight = kNice0;
   Time vruntime = 0, deadline = 0;
+  Time guarded = 0;  ///< virtual time up to which nobody takes its place: its deadline when it was picked
   Time lag = 0;  ///< virtual time that it was behind when it left
   // CFS.
   Time turn = 0;          ///< CPU time since it was picked
