@@ -15,9 +15,9 @@
 namespace twinhull::migrate {
 namespace {
 
-constexpr std::size_t kProbe = std::size_t{256} << 10;  // of one piece
+constexpr std::size_t kProbe = std::size_t{1} << 20;  // of one piece, as those of a tree
 constexpr std::size_t kFirstProbe = std::size_t{256} << 10;
-constexpr std::size_t kMostProbe = std::size_t{16} << 20;
+constexpr std::size_t kMostProbe = std::size_t{8} << 20;
 constexpr std::size_t kDiskProbe = std::size_t{8} << 20;
 constexpr std::size_t kSmallProbe = std::size_t{64} << 10;
 
@@ -83,16 +83,17 @@ Status measure_link(container::Context& context, Courier& courier, MoveFacts& fa
   // A little first, then what passes in half a second by that: a slow link is not kept busy for long by a
   // question, and what a slow node takes for any message counts little.
   std::size_t size = kFirstProbe;
-  Message probe{.type = "probe"};
-  probe.attachments.push_back({"noise", 0600, noise_of(kProbe)});
   for (int probes = 0; probes < 3; ++probes) {
+    const std::size_t piece = std::min(size, kProbe);
+    Message probe{.type = "probe"};
+    probe.attachments.push_back({"noise", 0600, noise_of(piece)});
     const Instant start = clock.now();
-    TH_TRY(courier.questions(probe, size / kProbe));
+    TH_TRY(courier.questions(probe, size / piece));
     const Duration took = clock.now() - start;
     facts.bandwidth = speed(size, std::max<Duration>(took - facts.round_trip, microseconds(1)));
     const std::size_t more = std::min<std::uint64_t>(kMostProbe, facts.bandwidth.value / 2);
     if (more < 2 * size) break;
-    size = more / kProbe * kProbe;
+    size = more > kProbe ? more / kProbe * kProbe : more;
   }
   return {};
 }
