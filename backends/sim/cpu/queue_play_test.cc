@@ -9,13 +9,11 @@
 #include <vector>
 
 #include "backends/sim/cpu/cpu_tree.h"
+#include "backends/sim/cpu/play_testing.h"
 #include "backends/sim/cpu/run_queue.h"
 
 namespace twinhull::sim {
 namespace {
-
-constexpr std::uint64_t kMs = 1'000'000;
-constexpr PlayLength kLength{500 * kMs, 2000 * kMs, 16};
 
 /// Groups below the root: weight, quota and period in microseconds.
 PlayPlan plan_of(std::uint32_t cpus, std::initializer_list<PlayGroup> groups) {
@@ -26,16 +24,6 @@ PlayPlan plan_of(std::uint32_t cpus, std::initializer_list<PlayGroup> groups) {
 void add(PlayPlan& plan, std::uint32_t group, std::uint64_t percent = 100,
          std::uint64_t cpus = ~std::uint64_t{0}) {
   plan.threads.push_back({group, kOneCpu / 100 * percent, cpus, 0});
-}
-std::uint64_t rate_of(const PlayPlan& plan, std::uint32_t group) {
-  std::uint64_t rate = 0;
-  for (const PlayThread& thread : plan.threads)
-    if (thread.group == group) rate += thread.rate;
-  return rate;
-}
-bool around(std::uint64_t value, double wanted, double percent) {
-  const double apart = static_cast<double>(value) / 1e9 - wanted;
-  return apart <= wanted * percent / 100 && -apart <= wanted * percent / 100;
 }
 
 BOOST_AUTO_TEST_SUITE(queue_play)

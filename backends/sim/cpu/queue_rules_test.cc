@@ -2,11 +2,11 @@
 #include <boost/test/unit_test.hpp>
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <initializer_list>
 #include <ostream>
 
 #include "backends/sim/cpu/cpu_tree.h"
+#include "backends/sim/cpu/play_testing.h"
 #include "backends/sim/cpu/queue_play.h"
 #include "backends/sim/cpu/run_queue.h"
 
@@ -19,8 +19,6 @@ std::ostream& operator<<(std::ostream& out, SchedulerRules rules) {
 
 namespace {
 
-constexpr std::uint64_t kMs = 1'000'000;
-constexpr PlayLength kLength{500 * kMs, 2000 * kMs, 16};
 constexpr SchedulerRules kAll[] = {SchedulerRules::cfs, SchedulerRules::interleaved, SchedulerRules::eevdf,
                                    SchedulerRules::delayed, SchedulerRules::task_throttle};
 
@@ -32,15 +30,6 @@ PlayPlan plan_of(SchedulerRules rules, std::uint32_t cpus, std::initializer_list
     if (std::ranges::none_of(plan.groups, [&](const PlayGroup& other) { return other.parent == group; }))
       plan.threads.push_back({group, kOneCpu, ~std::uint64_t{0}, 0});
   return plan;
-}
-std::uint64_t rate_of(const PlayPlan& plan, std::uint32_t group) {
-  std::uint64_t rate = 0;
-  for (const PlayThread& thread : plan.threads)
-    if (thread.group == group) rate += thread.rate;
-  return rate;
-}
-bool around(std::uint64_t value, double wanted, double percent) {
-  return std::abs(static_cast<double>(value) / 1e9 - wanted) <= wanted * percent / 100;
 }
 
 BOOST_AUTO_TEST_SUITE(queue_rules)
