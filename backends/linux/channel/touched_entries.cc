@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backends/linux/errno_error.h"
+#include "backends/linux/file/path.h"
 #include "backends/linux/file/trees.h"
 
 namespace twinhull::linux_backend {
@@ -19,11 +20,10 @@ Status TouchedEntries::sync(const std::string& top, std::string_view operation,
   std::vector<std::pair<std::string, UniqueFd>> opened;
   for (const std::string& path : paths_) {
     const auto slash = path.rfind('/');
-    const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
     TH_ASSIGN(UniqueFd entry, open(slash == std::string::npos ? "" : path.substr(0, slash)));
     if (!path.empty()) {
       // Not blocked by what stands there now, should it be no file any more.
-      UniqueFd inside(::openat(entry.get(), name.c_str(),
+      UniqueFd inside(::openat(entry.get(), base_name(path).c_str(),
                                O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
       if (!inside) return sync_file_system(top, operation);
       entry = std::move(inside);
